@@ -1,0 +1,82 @@
+"""Conventions and the two types that every layer of hipreg shares.
+
+Tensors are (B, C, D, H, W): batch, channels, and the three axes of the NIfTI array in its own
+order. A displacement is (B, 3, D, H, W) in voxels, its channels in the order D, H, W. It lives on
+the fixed grid and is pulled back: ``warped(x) = moving(x + displacement(x))``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+Size = tuple[int, int, int]
+"""Voxels along D, H, W."""
+
+Image = Float[Tensor, "B 1 D H W"]
+"""Intensities in [0, 1]; exactly 0 marks voxels that the scan did not cover."""
+
+LabelMap = UInt8[Tensor, "B 1 D H W"]
+"""Hard labels; 0 is background."""
+
+Displacement = Float[Tensor, "B 3 D H W"]
+"""Voxels, on the fixed grid, pull-back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A batch of image pairs with their labels, all on one grid.
+
+    Attributes:
+        moving: (B, 1, D, H, W) images to be deformed.
+        fixed: (B, 1, D, H, W) images that stay as they are.
+        moving_label: (B, 1, D, H, W) hard labels of ``moving``.
+        fixed_label: (B, 1, D, H, W) hard labels of ``fixed``.
+    """
+
+    moving: Image
+    fixed: Image
+    moving_label: LabelMap
+    fixed_label: LabelMap
+
+    def __post_init__(self) -> None:
+        shapes = {field.name: tuple(getattr(self, field.name).shape) for field in fields(self)}
+        if len(set(shapes.values())) != 1:
+            raise ValueError(f"a pair needs four volumes of one shape, got {shapes}")
+        if self.moving.ndim != 5 or self.moving.shape[1] != 1:
+            raise ValueError(
+                f"a pair's volumes are (B, 1, D, H, W), got {tuple(self.moving.shape)}"
+            )
+
+    def both_directions(self) -> Pair:
+        """The pairs followed by the same pairs with moving and fixed exchanged: batch 2B."""
+        return Pair(
+            moving=torch.cat([self.moving, self.fixed]),
+            fixed=torch.cat([self.fixed, self.moving]),
+            moving_label=torch.cat([self.moving_label, self.fixed_label]),
+            fixed_label=torch.cat([self.fixed_label, self.moving_label]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What every registration network returns.
+
+    Attributes:
+        displacements: (S, B, 3, D, H, W) in voxels; the prediction of each of the S resolutions
+            of deep supervision on the full grid, the finest first. S is 1 without it.
+        deviation: (B, 3, D, H, W), how far the predicted parameters of the finest deformation are
+            from those of the identity (for spatial gradients: gradient - 0.5). Regularisation
+            acts on it.
+    """
+
+    displacements: Float[Tensor, "S B 3 D H W"]
+    deviation: Float[Tensor, "B 3 D H W"]
+
+    @property
+    def displacement(self) -> Displacement:
+        """(B, 3, D, H, W) in voxels: the finest prediction, the one that is used."""
+        return self.displacements[0]

@@ -1,0 +1,29 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(2)
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip the running test, or fail it where HIPREG_REQUIRE_ALL says that nothing may skip."""
+    if os.environ.get("HIPREG_REQUIRE_ALL") == "1":
+        pytest.fail(f"HIPREG_REQUIRE_ALL=1, and {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the labelled hippocampus MRI; the test skips where there is none."""
+    folder = os.environ.get("HIPREG_DATA", "")
+    if not folder:
+        skip_or_fail("HIPREG_DATA is not set, so there is no real MRI to test on")
+    if not Path(folder).is_dir():
+        pytest.fail(f"HIPREG_DATA={folder} is not a folder")
+    return Path(folder)
