@@ -1,0 +1,21 @@
+"""What training minimises: pure functions and their weighted sum."""
+
+from hipreg.losses.lcc import lcc
+from hipreg.losses.objective import PUBLISHED_WEIGHTS, TERMS, Loss, Objective
+from hipreg.losses.overlap import one_hot, soft_dice_loss
+from hipreg.losses.regularisation import l1_penalty, l2_penalty
+from hipreg.losses.similarity import lcc_loss, mse_loss
+
+__all__ = [
+    "PUBLISHED_WEIGHTS",
+    "TERMS",
+    "Loss",
+    "Objective",
+    "l1_penalty",
+    "l2_penalty",
+    "lcc",
+    "lcc_loss",
+    "mse_loss",
+    "one_hot",
+    "soft_dice_loss",
+]

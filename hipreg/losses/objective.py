@@ -1,0 +1,138 @@
+"""The weighted sum that training minimises, with its named terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hipreg.losses.overlap import one_hot, soft_dice_loss
+from hipreg.losses.regularisation import l1_penalty, l2_penalty
+from hipreg.losses.similarity import VolumeMask, covered, lcc_loss, mse_loss
+from hipreg.spatial import warp
+from hipreg.types import Displacement, Image, Pair, Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a term may look at: registered pairs, warped once for all terms.
+
+    Attributes:
+        warped: (S, B, 1, D, H, W), the moving image under each of S displacements.
+        fixed: (B, 1, D, H, W).
+        mask: (S, B, 1, D, H, W), voxels that both scans cover.
+        warped_label: (B, L, D, H, W) in [0, 1], under the finest displacement.
+        fixed_label: (B, L, D, H, W) in {0, 1}.
+        deviation: (B, 3, D, H, W), see ``Registration``.
+        lcc_window: Side of the LCC window in voxels.
+    """
+
+    warped: Float[Tensor, "S B 1 D H W"]
+    fixed: Image
+    mask: VolumeMask
+    warped_label: Float[Tensor, "B L D H W"]
+    fixed_label: Float[Tensor, "B L D H W"]
+    deviation: Float[Tensor, "B 3 D H W"]
+    lcc_window: int
+
+
+TERMS: Mapping[str, Callable[[Comparison], Tensor]] = {
+    "lcc": lambda c: lcc_loss(c.warped, c.fixed, mask=c.mask, window=c.lcc_window),
+    "mse": lambda c: mse_loss(c.warped, c.fixed, mask=c.mask),
+    "dice": lambda c: soft_dice_loss(c.warped_label, c.fixed_label),
+    "l1": lambda c: l1_penalty(c.deviation),
+    "l2": lambda c: l2_penalty(c.deviation),
+}
+"""Every known term: from a comparison to one value a pair (and prediction), 0 at best."""
+
+PUBLISHED_WEIGHTS: Mapping[str, float] = {"lcc": 1.0, "dice": 1.0, "l1": 0.1}
+"""The weights of Estienne et al. (arXiv 2010.10897)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The value of an objective.
+
+    Attributes:
+        total: Scalar, the weighted sum, to be differentiated.
+        terms: Scalars, each term before weighting, detached.
+    """
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+
+
+class Objective:
+    """A weighted sum of terms, averaged over pairs, predictions and directions.
+
+    Args:
+        weights: Weight of each term by name (see ``TERMS``); terms of weight 0 cost nothing.
+        labels: The label values that overlap is measured on.
+        lcc_window: Side of the LCC window in voxels.
+
+    Raises:
+        ValueError: If a term is unknown, a weight is negative, or all weights are 0.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, float] = PUBLISHED_WEIGHTS,
+        *,
+        labels: tuple[int, ...] = (1, 2),
+        lcc_window: int = 9,
+    ) -> None:
+        unknown = sorted(set(weights) - set(TERMS))
+        if unknown:
+            raise ValueError(f"unknown loss terms {unknown}; known are {sorted(TERMS)}")
+        if any(weight < 0 for weight in weights.values()) or not any(weights.values()):
+            raise ValueError(f"weights must be 0 or more, one above 0, got {dict(weights)}")
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.labels = labels
+        self.lcc_window = lcc_window
+
+    def __call__(self, registration: Registration, pair: Pair) -> Loss:
+        """Evaluate on registered pairs.
+
+        With symmetric training, ``registration`` and ``pair`` hold both directions as one batch of
+        2B: every term is a mean over the batch, hence the mean of both directions.
+
+        Args:
+            registration: Of batch B, as the network returns it.
+            pair: Of the same batch.
+
+        Returns:
+            The total and its terms.
+        """
+        comparison = self.compare(registration, pair)
+        terms = {name: TERMS[name](comparison).mean() for name in self.weights}
+        total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
+        return Loss(total, {name: value.detach() for name, value in terms.items()})
+
+    def compare(self, registration: Registration, pair: Pair) -> Comparison:
+        """Warp images and labels under all displacements, each voxel read once."""
+        finest, coarse = registration.displacements[0], registration.displacements[1:]
+        channels = one_hot(pair.moving_label, self.labels)
+        both = warp(torch.cat([pair.moving, channels], dim=1), finest)
+        warped = torch.cat([both[None, :, :1], _warp_all(pair.moving, coarse)])
+        return Comparison(
+            warped=warped,
+            fixed=pair.fixed,
+            mask=covered(warped, pair.fixed),
+            warped_label=both[:, 1:],
+            fixed_label=one_hot(pair.fixed_label, self.labels),
+            deviation=registration.deviation,
+            lcc_window=self.lcc_window,
+        )
+
+
+def _warp_all(image: Image, displacements: Displacement) -> Float[Tensor, "S B 1 D H W"]:
+    """One image under S displacements (S, B, 3, D, H, W), as one batch."""
+    count = displacements.shape[0]
+    if count == 0:
+        return image.new_zeros((0, *image.shape))
+    repeated = image.expand(count, *image.shape).flatten(0, 1)
+    warped = warp(repeated, displacements.flatten(0, 1))
+    return warped.reshape(count, *image.shape)

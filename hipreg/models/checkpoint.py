@@ -1,0 +1,168 @@
+"""Weights on disk: plain types only, written atomically, read strictly."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hipreg.models.build import Architecture, build
+from hipreg.models.registration_net import RegistrationNet
+
+FORMAT = "hipreg-checkpoint-1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used, with the file's name and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network with where it comes from and, for resuming, the state of its training.
+
+    Attributes:
+        architecture: What the weights belong to.
+        weights: The network's state dict.
+        metadata: Plain values: data set, run, metrics.
+        training: Optimiser state and counters; empty for weights alone.
+    """
+
+    architecture: Architecture
+    weights: Mapping[str, Tensor]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InitReport:
+    """What ``initialise_from`` did: names of loaded and of skipped weights."""
+
+    loaded: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint so that at any moment the file is the old or the new one, whole."""
+    content = {
+        "format": FORMAT,
+        "architecture": asdict(checkpoint.architecture),
+        "weights": dict(checkpoint.weights),
+        "metadata": dict(checkpoint.metadata),
+        "training": dict(checkpoint.training),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated, a pickle with code in it, or another
+            program's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give the path of a .pt file of hipreg")
+    try:
+        # Bare pickles, which could run code, are not even opened.
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint of plain tensors ({type(error).__name__}); "
+            "it is truncated, or written by another program"
+        ) from error
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, found {found}")
+    return Checkpoint(
+        architecture=_architecture(content["architecture"], path),
+        weights=content["weights"],
+        metadata=content["metadata"],
+        training=content["training"],
+    )
+
+
+def _architecture(values: Mapping[str, Any], path: Path) -> Architecture:
+    known = {item.name for item in fields(Architecture)}
+    if set(values) != known:
+        raise CheckpointError(
+            f"{path}: its architecture has the entries {sorted(values)}, expected {sorted(known)}"
+        )
+    return Architecture(**values)
+
+
+def load_net(path: Path) -> RegistrationNet:
+    """The network of a checkpoint, every weight accounted for.
+
+    Raises:
+        CheckpointError: As ``load_checkpoint``, or if weights are missing, extra or misshapen.
+    """
+    checkpoint = load_checkpoint(path)
+    net = build(checkpoint.architecture)
+    try:
+        net.load_state_dict(checkpoint.weights, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return net
+
+
+def initialise_from(net: nn.Module, path: Path) -> InitReport:
+    """Start a network from pretrained weights, the project's only partial load.
+
+    The heads of deep supervision may be absent on either side; they are skipped and named.
+    Everything else must fit.
+
+    Args:
+        net: Changed in place.
+        path: A checkpoint, typically of pretraining.
+
+    Returns:
+        Which of the network's weights were loaded and which keep their initial values.
+
+    Raises:
+        CheckpointError: If any weight of encoder or decoder is missing, extra or of another shape.
+    """
+    found = load_checkpoint(path).weights
+    wanted = net.state_dict()
+    faults = [
+        f"{name}: found {tuple(found[name].shape)}, expected {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    odd = set(found) ^ set(wanted)
+    faults += [f"{name}: on one side only" for name in sorted(odd) if not _optional(name)]
+    if faults:
+        raise CheckpointError(
+            f"{path}: the pretrained weights do not fit this network ("
+            + "; ".join(faults[:5])
+            + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+            + "). Train with the channels, poolings and convolutions of pretraining"
+        )
+    loaded = {name: found[name] for name in wanted if name in found}
+    net.load_state_dict({**wanted, **loaded}, strict=True)
+    skipped = sorted(set(wanted) - set(loaded))
+    return InitReport(loaded=tuple(loaded), skipped=tuple(skipped))
+
+
+def _optional(name: str) -> bool:
+    return name.startswith("decoder.coarse_heads.")

@@ -1,0 +1,97 @@
+"""The siamese registration network of Estienne et al. (arXiv 2010.10897)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hipreg.models.blocks import Features
+from hipreg.models.decoder import Decoder
+from hipreg.models.encoder import Encoder
+from hipreg.spatial import IDENTITY_GRADIENT, integrate_gradients
+from hipreg.types import Image, Registration, Size
+
+
+class RegistrationNet(nn.Module):
+    """One encoder for both images, features merged by subtraction, one decoder.
+
+    Args:
+        encoder: Features of one image at every level.
+        decoder: Gradients from merged features.
+        input_stride: Average-pool the images by this factor first. The network then works, and
+            predicts gradients, on the coarser grid; displacements are of full size all the same.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, *, input_stride: int = 1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.input_stride = input_stride
+
+    @property
+    def size_multiple(self) -> int:
+        """Every side of the images must be a multiple of this."""
+        return self.input_stride << len(self.encoder.blocks)
+
+    def forward(self, moving: Image, fixed: Image) -> Registration:
+        """Register moving to fixed.
+
+        Args:
+            moving: (B, 1, D, H, W) in [0, 1].
+            fixed: (B, 1, D, H, W) in [0, 1].
+
+        Returns:
+            Displacements on the fixed grid, in voxels; float32 under autocast too.
+
+        Raises:
+            ValueError: If the shapes differ or a side is no multiple of ``size_multiple``.
+        """
+        return self._register(self._differences(moving, fixed), _size(fixed))
+
+    def both_directions(self, moving: Image, fixed: Image) -> Registration:
+        """Register moving to fixed and fixed to moving, encoding each image once.
+
+        Returns:
+            A registration of batch 2B: first moving to fixed, then fixed to moving, in the order
+            of ``Pair.both_directions``.
+        """
+        forward = self._differences(moving, fixed)
+        levels = [torch.cat([level, -level]) for level in forward]
+        return self._register(levels, _size(fixed))
+
+    def _differences(self, moving: Image, fixed: Image) -> list[Features]:
+        """Features of moving less those of fixed at every level."""
+        self._check(moving, fixed)
+        images = torch.cat([moving, fixed])
+        if self.input_stride > 1:
+            images = F.avg_pool3d(images, self.input_stride)
+        images = images.contiguous(memory_format=torch.channels_last_3d)
+        levels = self.encoder(images)
+        return [torch.sub(*level.chunk(2)) for level in levels]
+
+    def _register(self, levels: list[Features], size: Size) -> Registration:
+        gradients: list[Tensor] = self.decoder(levels)
+        displacements = [integrate_gradients(gradient, size=size) for gradient in gradients]
+        return Registration(
+            displacements=torch.stack(displacements),
+            deviation=gradients[0] - IDENTITY_GRADIENT,
+        )
+
+    def _check(self, moving: Image, fixed: Image) -> None:
+        if moving.shape != fixed.shape or moving.ndim != 5 or moving.shape[1] != 1:
+            raise ValueError(
+                "moving and fixed must be (B, 1, D, H, W) of one shape, got "
+                f"{tuple(moving.shape)} and {tuple(fixed.shape)}"
+            )
+        multiple = self.size_multiple
+        if any(side % multiple for side in moving.shape[2:]):
+            raise ValueError(
+                f"every side of the images must be a multiple of {multiple} "
+                f"({len(self.encoder.blocks)} pooling blocks), got {tuple(moving.shape[2:])}"
+            )
+
+
+def _size(image: Tensor) -> Size:
+    d, h, w = image.shape[2:]
+    return d, h, w

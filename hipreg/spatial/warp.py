@@ -1,0 +1,78 @@
+"""Resampling of volumes. The only place of the project that calls ``grid_sample``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from hipreg.spatial.grid import identity_grid
+from hipreg.types import Displacement
+
+
+def warp(
+    volume: Float[Tensor, "B C D H W"],
+    displacement: Displacement,
+    *,
+    interpolation: Literal["linear", "nearest"] = "linear",
+) -> Float[Tensor, "B C D H W"]:
+    """Deform volumes by pull-back: ``result(x) = volume(x + displacement(x))``.
+
+    Positions outside the volume read 0.
+
+    Args:
+        volume: (B, C, D, H, W) of any floating type.
+        displacement: (B, 3, D, H, W) in voxels.
+        interpolation: ``linear``, or ``nearest`` for hard labels.
+
+    Returns:
+        (B, C, D, H, W) of the volume's type.
+
+    Raises:
+        ValueError: If batch or size of the two differ.
+    """
+    if volume.shape[0] != displacement.shape[0] or displacement.shape[1] != 3:
+        raise ValueError(
+            f"a volume {tuple(volume.shape)} needs a displacement (B, 3, D, H, W) of the same "
+            f"batch, got {tuple(displacement.shape)}"
+        )
+    if volume.shape[2:] != displacement.shape[2:]:
+        raise ValueError(
+            f"volume and displacement differ in size: {tuple(volume.shape[2:])} and "
+            f"{tuple(displacement.shape[2:])}"
+        )
+    d, h, w = volume.shape[2:]
+    positions = displacement + identity_grid((d, h, w), device=displacement.device)
+    return sample(volume, positions, interpolation=interpolation)
+
+
+def sample(
+    volume: Float[Tensor, "B C D H W"],
+    positions: Float[Tensor, "B 3 d h w"],
+    *,
+    interpolation: Literal["linear", "nearest"] = "linear",
+) -> Float[Tensor, "B C d h w"]:
+    """Read volumes at positions in voxels (order D, H, W); outside they read 0.
+
+    Args:
+        volume: (B, C, D, H, W) of any floating type.
+        positions: (B, 3, d, h, w) in voxels.
+        interpolation: ``linear`` or ``nearest``.
+
+    Returns:
+        (B, C, d, h, w) of the volume's type.
+    """
+    # grid_sample wants the last axis first, and -1 and 1 at the centres of the outer voxels.
+    scale = [2.0 / max(n - 1, 1) for n in volume.shape[:1:-1]]
+    channels = [positions[:, 2 - axis] * scale[axis] - 1.0 for axis in range(3)]
+    with torch.autocast(volume.device.type, enabled=False):
+        return F.grid_sample(
+            volume,
+            torch.stack(channels, dim=-1).to(volume.dtype),
+            mode="bilinear" if interpolation == "linear" else "nearest",
+            padding_mode="zeros",
+            align_corners=True,
+        )

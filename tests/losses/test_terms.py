@@ -1,0 +1,55 @@
+"""Mean squared difference, overlap and regularisation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hipreg.losses import l1_penalty, l2_penalty, mse_loss, one_hot, soft_dice_loss
+from hipreg.losses.similarity import covered
+from tests.helpers import box_label, smooth_images
+
+
+def test_mse_of_equal_images_is_zero() -> None:
+    image = smooth_images(2)
+    assert mse_loss(image[None], image, mask=covered(image[None], image)).abs().max() == 0
+
+
+def test_mse_leaves_out_voxels_where_either_image_is_zero() -> None:
+    fixed, warped = torch.full((1, 1, 2, 2, 2), 0.5), torch.full((1, 1, 1, 2, 2, 2), 0.75)
+    fixed[..., 0, 0, 0] = 0
+    warped[..., 1, 1, 1] = 0
+    mask = covered(warped, fixed)
+    assert int(mask.sum()) == 6
+    assert float(mse_loss(warped, fixed, mask=mask)) == pytest.approx(0.0625)
+
+
+def test_one_hot_keeps_the_order_of_labels() -> None:
+    label = box_label()
+    channels = one_hot(label, (2, 1))
+    assert channels.shape == (1, 2, 16, 16, 16)
+    assert torch.equal(channels[0, 0], (label[0, 0] == 2).float())
+
+
+def test_soft_dice_of_equal_labels_is_zero_and_of_disjoint_ones_nearly_one() -> None:
+    channels = one_hot(box_label(), (1, 2))
+    assert float(soft_dice_loss(channels, channels)) == pytest.approx(0, abs=1e-6)
+    assert float(soft_dice_loss(channels, channels.flip(1))) > 0.99
+
+
+def test_soft_dice_hand_computed() -> None:
+    warped = torch.tensor([1.0, 0.5, 0.0, 0.0]).view(1, 1, 1, 1, 4)
+    fixed = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 1, 1, 4)
+    # (2 * 1.5 + 1) / (1.25 + 2 + 1)
+    assert float(soft_dice_loss(warped, fixed)) == pytest.approx(1 - 4 / 4.25)
+
+
+def test_absent_label_costs_nothing() -> None:
+    empty = torch.zeros(1, 1, 4, 4, 4)
+    assert float(soft_dice_loss(empty, empty)) == 0
+
+
+def test_penalties_of_a_known_deviation() -> None:
+    deviation = torch.tensor([0.1, -0.3]).view(1, 1, 1, 1, 2).expand(1, 3, 1, 1, 2)
+    assert float(l1_penalty(deviation)) == pytest.approx(0.2)
+    assert float(l2_penalty(deviation)) == pytest.approx(0.05)
