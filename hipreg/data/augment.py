@@ -1,0 +1,179 @@
+"""Random flips, quarter turns, affine maps and crops, all in one resampling.
+
+Drawing the parameters is apart from applying them: the parameters of a step are a small tensor of
+affine maps that can be logged, replayed and tested.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hipreg.spatial import identity_grid, sample
+from hipreg.types import Pair, Size
+
+AXIS_PAIRS = ((0, 1), (0, 2), (1, 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """What may be drawn; the defaults are those of Estienne et al. (arXiv 2010.10897).
+
+    Attributes:
+        flips: Mirror each axis with probability one half.
+        quarter_turns: Rotate by a random multiple of 90 degrees in one random plane, of those
+            whose two sides are equal.
+        affine: Rotate about one random axis, shift and zoom isotropically.
+        max_rotation: Largest angle of the affine rotation, in degrees.
+        max_translation: Largest shift along each axis, in voxels.
+        max_zoom: Largest relative change of size.
+        random_crop: Draw the position of the crop; central otherwise.
+    """
+
+    flips: bool = True
+    quarter_turns: bool = True
+    affine: bool = True
+    max_rotation: float = 20.0
+    max_translation: float = 10.0
+    max_zoom: float = 0.2
+    random_crop: bool = False
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is ever drawn."""
+        return not (self.flips or self.quarter_turns or self.affine or self.random_crop)
+
+
+NO_AUGMENTATION = Augmentation(flips=False, quarter_turns=False, affine=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AffineMaps:
+    """One affine map a pair, from positions in the result to positions in the source.
+
+    With positions relative to the centres of the two grids, in voxels:
+    ``source = matrix @ result + offset``.
+
+    Attributes:
+        matrix: (B, 3, 3).
+        offset: (B, 3), in voxels.
+    """
+
+    matrix: Float[Tensor, "B 3 3"]
+    offset: Float[Tensor, "B 3"]
+
+
+def draw(
+    augmentation: Augmentation, *, batch: int, source: Size, size: Size, generator: torch.Generator
+) -> AffineMaps:
+    """Draw the parameters of one batch.
+
+    Args:
+        augmentation: What may be drawn.
+        batch: Number of pairs.
+        source: Size of the volumes to be augmented.
+        size: Size of the result.
+        generator: The only source of randomness, on the CPU.
+
+    Returns:
+        Maps on the CPU; the identity (a central crop) where nothing may be drawn.
+    """
+    matrix = torch.eye(3).repeat(batch, 1, 1)
+    offset = torch.zeros(batch, 3)
+    if augmentation.flips:
+        signs = torch.randint(0, 2, (batch, 3), generator=generator) * 2.0 - 1.0
+        matrix = torch.diag_embed(signs) @ matrix
+    if augmentation.quarter_turns:
+        matrix = _quarter_turns(batch, size, generator) @ matrix
+    if augmentation.affine:
+        affine, shift = _affine(augmentation, batch, generator)
+        matrix, offset = affine @ matrix, offset + shift
+    if augmentation.random_crop:
+        slack = torch.tensor([float(max(a - b, 0)) for a, b in zip(source, size, strict=True)])
+        uniform = torch.rand(batch, 3, generator=generator)
+        offset = offset + (uniform * (slack + 1)).floor().clamp(max=slack) - slack / 2
+    return AffineMaps(matrix, offset)
+
+
+def _quarter_turns(batch: int, size: Size, generator: torch.Generator) -> Tensor:
+    planes = [(a, b) for a, b in AXIS_PAIRS if size[a] == size[b]]
+    turns = torch.randint(0, 4, (batch,), generator=generator)
+    plane = torch.randint(0, max(len(planes), 1), (batch,), generator=generator)
+    matrix = torch.eye(3).repeat(batch, 1, 1)
+    for b in range(batch if planes else 0):
+        axes = planes[int(plane[b])]
+        # Exact cosines and sines: a quarter turn must not blur.
+        cosine = (1.0, 0.0, -1.0, 0.0)[int(turns[b])]
+        sine = (0.0, 1.0, 0.0, -1.0)[int(turns[b])]
+        matrix[b, axes[0], axes[0]] = matrix[b, axes[1], axes[1]] = cosine
+        matrix[b, axes[0], axes[1]], matrix[b, axes[1], axes[0]] = -sine, sine
+    return matrix
+
+
+def _affine(
+    augmentation: Augmentation, batch: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    plane = torch.randint(0, 3, (batch,), generator=generator)
+    symmetric = torch.rand(batch, 5, generator=generator) * 2 - 1
+    angle = symmetric[:, 0] * math.radians(augmentation.max_rotation)
+    zoom = 1 + symmetric[:, 1] * augmentation.max_zoom
+    matrix = torch.eye(3).repeat(batch, 1, 1)
+    for b in range(batch):
+        first, second = AXIS_PAIRS[int(plane[b])]
+        matrix[b, first, first] = matrix[b, second, second] = torch.cos(angle[b])
+        matrix[b, second, first] = torch.sin(angle[b])
+        matrix[b, first, second] = -torch.sin(angle[b])
+    return matrix * zoom[:, None, None], symmetric[:, 2:] * augmentation.max_translation
+
+
+def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
+    """Resample a pair once: images linearly, labels to the nearest, outside 0.
+
+    One map serves both images of a pair, so that their true correspondence is kept up to the map.
+
+    Args:
+        pair: Of batch B, on any device.
+        maps: B maps, moved to the pair's device.
+        size: Voxels D, H, W of the result.
+
+    Returns:
+        The pair on a grid of ``size``.
+    """
+    device = pair.fixed.device
+    source = torch.tensor(pair.fixed.shape[2:], device=device)
+    centre = (torch.tensor(size, device=device) - 1) / 2
+    grid = identity_grid(size, device=device).flatten(1) - centre[:, None]
+    shift = maps.offset.to(device) + (source - 1) / 2
+    positions = maps.matrix.to(device) @ grid + shift[..., None]
+    positions = positions.reshape(*positions.shape[:2], *size)
+    images = sample(torch.cat([pair.moving, pair.fixed], dim=1), positions)
+    labels = torch.cat([pair.moving_label, pair.fixed_label], dim=1).to(images.dtype)
+    labels = sample(labels, positions, interpolation="nearest").to(pair.fixed_label.dtype)
+    return Pair(images[:, :1], images[:, 1:], labels[:, :1], labels[:, 1:])
+
+
+def central_crop(pair: Pair, *, size: Size) -> Pair:
+    """Cut the central part out of a pair, without resampling.
+
+    Raises:
+        ValueError: If ``size`` is larger than the pair along an axis.
+    """
+    full = tuple(pair.fixed.shape[2:])
+    if any(part > whole for part, whole in zip(size, full, strict=True)):
+        raise ValueError(f"a crop of {size} does not fit into volumes of {full}")
+    if full == tuple(size):
+        return pair
+    d, h, w = (
+        slice((whole - part) // 2, (whole - part) // 2 + part)
+        for part, whole in zip(size, full, strict=True)
+    )
+    return Pair(
+        moving=pair.moving[..., d, h, w],
+        fixed=pair.fixed[..., d, h, w],
+        moving_label=pair.moving_label[..., d, h, w],
+        fixed_label=pair.fixed_label[..., d, h, w],
+    )

@@ -1,0 +1,1 @@
+"""Descriptions of the known data sets, one file each, each with a constant ``DESCRIPTION``."""
