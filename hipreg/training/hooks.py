@@ -1,0 +1,115 @@
+"""What happens around the epochs of a training."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hipreg.models.build import Architecture
+from hipreg.models.checkpoint import Checkpoint, save_checkpoint
+from hipreg.training.loop import Hook, TrainingState
+
+SELECTION_METRIC = "selection/dice"
+"""What decides which epoch's weights are the best: never measured on validation cases."""
+
+
+class DivergenceError(FloatingPointError):
+    """The loss stopped being a finite number."""
+
+
+class StopOnDivergence(Hook):
+    """End training with an error as soon as an epoch's loss is not finite."""
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        if not math.isfinite(log["train/loss"]):
+            raise DivergenceError(
+                f"the training loss of epoch {state.epoch} is {log['train/loss']}: lower the "
+                "learning rate, or use precision=float32. The last checkpoint is of the epoch "
+                "before"
+            )
+
+
+class Evaluate(Hook):
+    """Add the numbers of an evaluation to the log of every n-th epoch and of the last.
+
+    Args:
+        evaluate: Metrics by name; called with the network in evaluation mode.
+        every: Epochs between two evaluations.
+        epochs: Number of the last epoch.
+    """
+
+    def __init__(
+        self, evaluate: Callable[[], Mapping[str, float]], *, every: int, epochs: int
+    ) -> None:
+        self.evaluate, self.every, self.epochs = evaluate, every, epochs
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        if state.epoch % self.every == 0 or state.epoch >= self.epochs or state.stop:
+            state.net.eval()
+            log.update(self.evaluate())
+
+
+class SaveCheckpoints(Hook):
+    """Keep the last weights, and the best by ``SELECTION_METRIC``.
+
+    Args:
+        folder: Gets ``last.pt`` and ``best.pt``.
+        architecture: Of the network.
+        metadata: Plain values stored with the weights.
+        every: Epochs between two writes of ``last.pt``; the last epoch is always written.
+        epochs: Number of the last epoch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        architecture: Architecture,
+        *,
+        metadata: Mapping[str, Any],
+        every: int,
+        epochs: int,
+    ) -> None:
+        self.folder, self.architecture, self.metadata = folder, architecture, dict(metadata)
+        self.every, self.epochs = every, epochs
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        value = log.get(SELECTION_METRIC)
+        improved = value is not None and (state.best is None or value > state.best)
+        if improved:
+            state.best = value
+        checkpoint = Checkpoint(
+            architecture=self.architecture,
+            weights=state.net.state_dict(),
+            metadata={**self.metadata, "epoch": state.epoch, **_numbers(log)},
+            training=state.state_dict(),
+        )
+        # The best goes first: a kill in between then costs an epoch, and not the best weights.
+        if improved:
+            save_checkpoint(self.folder / "best.pt", checkpoint)
+        if state.epoch % self.every == 0 or state.epoch >= self.epochs or state.stop or improved:
+            save_checkpoint(self.folder / "last.pt", checkpoint)
+
+
+def _numbers(log: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in log.items()}
+
+
+class TimeLimit(Hook):
+    """End training after the epoch in which a time limit will have passed.
+
+    Args:
+        minutes: Wall time from now; None for no limit.
+    """
+
+    def __init__(self, minutes: float | None) -> None:
+        self.minutes, self.started, self.reached = minutes, time.monotonic(), False
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        if self.minutes is None:
+            return
+        elapsed = time.monotonic() - self.started
+        if elapsed + log["epoch_seconds"] > 60 * self.minutes:
+            state.stop = self.reached = True
