@@ -1,0 +1,72 @@
+# The front door. Needs Python 3.11 to 3.13, git and make; everything else goes into .venv.
+
+VENV ?= .venv
+# The Python that .venv is made from; the first fitting one where it is not given.
+PYTHON ?=
+# make train: the configurations and settings, as in WITH="quick sym epochs=3".
+WITH ?= quick
+# make test: further options for pytest, as in ARGS="-k warp -x".
+ARGS ?=
+
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+VERSION := import sys; print(sys.version_info[:2])
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint clean-env same-python
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
+	$(RUN) experiments/train.py with $(WITH)
+	$(RUN) results/ablation.py
+
+test: $(VENV)/.for-development  ## run all tests
+	$(RUN) -m pytest $(ARGS)
+
+lint: $(VENV)/.for-development  ## check style, formatting and types, as CI does
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+clean-env:  ## remove the environment, so that the next call makes it anew
+	rm -rf $(VENV)
+
+# An install that broke off leaves no stamp and is taken up again.
+$(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "Installing hipreg into $(VENV) (once; some minutes)"
+	@$(PIP) --editable '.[experiments]'
+	@touch $@
+
+$(VENV)/.for-development: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "Installing hipreg and its development tools into $(VENV) (once; some minutes)"
+	@$(PIP) --editable '.[experiments,dev]'
+	@touch $@ $(VENV)/.for-use
+
+ifneq ($(PYTHON),)
+$(VENV)/.for-use $(VENV)/.for-development: | same-python
+endif
+
+same-python: | $(VENV)/.made
+	@test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(RUN) -c '$(VERSION)')" || { \
+		echo "$(VENV) is of $$($(RUN) --version), and $(PYTHON) is another: make clean-env first," >&2; \
+		echo "or keep both: make $(MAKECMDGOALS) PYTHON=$(PYTHON) VENV=.venv-other" >&2; exit 1; }
+
+# An environment that works is kept, wherever it came from.
+$(VENV)/.made:
+	@if $(RUN) -c "$(FITS)" 2>/dev/null && \
+		{ $(RUN) -m pip --version || $(RUN) -m ensurepip; } >/dev/null 2>&1; then \
+		touch $@; exit; fi; \
+	for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
+		if $$python -c "$(FITS)" >/dev/null 2>&1; then \
+			echo "Making $(VENV) with $$($$python --version)"; \
+			$$python -m venv --clear $(VENV) && touch $@; exit; \
+		fi; \
+		found="$$found $$python ($$($$python --version 2>/dev/null || echo missing)),"; \
+	done; \
+	echo "hipreg needs Python 3.11, 3.12 or 3.13 with its venv module; found:$${found%,}" >&2; \
+	echo "Install one (Debian and Ubuntu: apt install python3 python3-venv) or say where it is:" >&2; \
+	echo "  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	exit 1

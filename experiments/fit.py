@@ -1,0 +1,201 @@
+"""One training with everything around it: start, hooks, and what is left at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from sacred.run import Run
+
+from experiments import outputs, settings
+from experiments.cases import Cases
+from experiments.monitor import RecordEpochs, ShowProgress
+from experiments.pretrained import starting_weights
+from hipreg.data.batches import training_batches
+from hipreg.evaluation import aggregate
+from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
+from hipreg.losses import Objective
+from hipreg.models import (
+    RegistrationNet,
+    build,
+    initialise_from,
+    load_checkpoint,
+    load_net,
+    parameter_count,
+)
+from hipreg.training import (
+    Evaluate,
+    SaveCheckpoints,
+    StopOnDivergence,
+    TimeLimit,
+    TrainingState,
+    train,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def fit(run: Run, config: Mapping[str, Any], cases: Cases, folder: Path) -> float | None:
+    """Train, then evaluate the best weights on the validation pairs.
+
+    Args:
+        run: Gets metrics and artifacts.
+        config: Plain values, see ``experiments.configs``.
+        cases: What to train and evaluate on.
+        folder: Gets checkpoints, metrics per pair and pictures.
+
+    Returns:
+        The best Dice on the selection pairs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs.write_metrics(
+        folder / "pairs_unregistered.csv", outputs.unregistered(cases, "val", config["threads"])
+    )
+    net, state = start(config, cases.fit.images.device)
+    goal = settings.objective(config, cases.labels)
+    size = settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
+    record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
+    evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
+    train(
+        state,
+        goal,
+        lambda epoch: training_batches(
+            cases.fit,
+            batch_size=config["batch_size"],
+            size=size,
+            augmentation=settings.augmentation(config),
+            seed=config["seed"],
+            epoch=epoch,
+        ),
+        settings.recipe(config),
+        steps_per_epoch=-(-len(cases.fit.cases) // config["batch_size"]),
+        hooks=[
+            StopOnDivergence(),
+            limit,
+            Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
+            SaveCheckpoints(
+                folder,
+                settings.architecture(config),
+                metadata=provenance(run, config, cases),
+                every=config["save_every"],
+                epochs=config["epochs"],
+            ),
+            record,
+            ShowProgress(epochs=config["epochs"], every=config["print_every"]),
+        ],
+    )
+    if limit.reached:
+        logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
+    finish(evaluator, folder, record)
+    leave(run, folder)
+    return state.best
+
+
+def start(
+    config: Mapping[str, Any], device: torch.device
+) -> tuple[RegistrationNet, TrainingState]:
+    """The network and its optimiser, fresh, pretrained or resumed."""
+    shape = settings.architecture(config)
+    net = build(shape, seed=config["seed"]).to(device)
+    weights = starting_weights(config["init_from"], shape)
+    if weights is not None:
+        report = initialise_from(net, weights)
+        logger.info("Started from %s: %d weights loaded", weights, len(report.loaded))
+        if report.skipped:
+            logger.info("  not in it, so freshly initialised: %s", ", ".join(report.skipped))
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
+    if config["resume_from"] is not None:
+        checkpoint = load_checkpoint(Path(config["resume_from"]))
+        net.load_state_dict(checkpoint.weights, strict=True)
+        state.load_state_dict(dict(checkpoint.training))
+        logger.info("Resumed after epoch %d of %s", state.epoch, config["resume_from"])
+    logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
+    return net, state
+
+
+def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:
+    """How the network is evaluated; its crop is that of training unless the config says other."""
+    key = "crop_size" if config["val_crop_size"] is None else "val_crop_size"
+    size = settings.crop(config, cases.cohort, key, multiple=net.size_multiple)
+    return settings.inference(config, size)
+
+
+def provenance(run: Run, config: Mapping[str, Any], cases: Cases) -> dict[str, Any]:
+    """What is stored with the weights."""
+    return {
+        "run": run._id,
+        "name": config["name"],
+        "dataset": config["dataset"],
+        "fingerprint": cases.cohort.fingerprint,
+        "labels": list(cases.labels),
+        "seed": config["seed"],
+    }
+
+
+class Evaluator:
+    """Evaluates a network on the pairs of an experiment."""
+
+    def __init__(
+        self, net: RegistrationNet, cases: Cases, goal: Objective, inference: Inference
+    ) -> None:
+        self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
+
+    def on(self, split: str) -> NetworkEvaluation:
+        """Metrics and losses on a split's pairs."""
+        return evaluate_network(
+            self.net,
+            self.cases.held,
+            self.cases.pairs[split],
+            self.inference,
+            objective=self.goal,
+        )
+
+    def monitor(self) -> dict[str, float]:
+        """The numbers of all splits; the losses of ``train`` are those of its batches."""
+        metrics: dict[str, float] = {}
+        for split in self.cases.pairs:
+            found = self.on(split)
+            metrics |= {f"{split}/{name}": value for name, value in aggregate(found.rows).items()}
+            if split != "train":
+                metrics |= {
+                    f"{split}/loss/{name}" if name else f"{split}/loss": value
+                    for name, value in found.losses.items()
+                }
+        return metrics
+
+
+def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
+    """Evaluate the best weights on the validation pairs and draw what is worth looking at."""
+    evaluator.net.load_state_dict(load_net(folder / "best.pt").state_dict())
+    evaluator.net.eval()
+    rows = evaluator.on("val").rows
+    outputs.write_metrics(folder / "pairs_val.csv", rows)
+    outputs.write_history(folder / "history.csv", record.history)
+    outputs.draw_curves(folder / "curves.png", record.history)
+    outputs.draw_panel(
+        folder / "panel.png",
+        evaluator.net,
+        evaluator.cases,
+        outputs.median_pair(rows),
+        evaluator.inference,
+    )
+    figures = aggregate(rows)
+    logger.info(
+        "Best weights on the %d validation pairs: Dice %.3f, Dice30 %.3f, HD95 %.2f, "
+        "SDlogJ %.3f, folding %.4f %%",
+        len(evaluator.cases.pairs["val"]),
+        *(figures[name] for name in ("dice", "dice30", "hd95", "sdlogj")),
+        100 * figures["folding"],
+    )
+
+
+def leave(run: Run, folder: Path) -> None:
+    """Hand all files to the run's observers and say where they are."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            run.add_artifact(path)
+    logger.info("Weights, metrics per pair, curves and panel: %s", folder)

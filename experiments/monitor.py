@@ -1,0 +1,90 @@
+"""What a person sees of a training while it runs, and what Sacred records of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from experiments.tracking import log_epoch, terminal_columns
+from hipreg.losses import Loss, Objective
+from hipreg.training import SELECTION_METRIC, Hook, TrainingState
+
+logger = logging.getLogger(__name__)
+
+
+def with_weights(metrics: Mapping[str, float], objective: Objective) -> dict[str, float]:
+    """Metrics with the weighted value of every loss term and the weights beside them."""
+    complete = dict(metrics)
+    for name, value in metrics.items():
+        group, separator, term = name.partition("/loss/")
+        if separator:
+            complete[f"{group}/weighted/{term}"] = objective.weights[term] * value
+    complete |= {f"weight/{term}": weight for term, weight in objective.weights.items()}
+    complete["lcc_window"] = float(objective.lcc_window)
+    return complete
+
+
+class RecordEpochs(Hook):
+    """Record every number of every epoch in the run.
+
+    Attributes:
+        history: The recorded values by name, as (epoch, value).
+    """
+
+    def __init__(self, run: Any, objective: Objective) -> None:
+        self.run, self.objective = run, objective
+        self.history: dict[str, list[tuple[int, float]]] = {}
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        metrics = with_weights(log, self.objective)
+        for name, value in metrics.items():
+            self.history.setdefault(name, []).append((state.epoch, value))
+        log_epoch(self.run, state.epoch, metrics)
+        self.run.result = state.best
+
+
+class ShowProgress(Hook):
+    """A progress bar over all steps with ETA, loss and Dice; a log line an evaluation without one.
+
+    Args:
+        epochs: Of the whole training.
+        every: Steps between two updates, each of which waits for the device.
+    """
+
+    def __init__(self, *, epochs: int, every: int) -> None:
+        self.epochs, self.every = epochs, every
+        self.bar: Any = None
+        self.dice = ""
+
+    def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
+        if self.bar is None:
+            self.bar = tqdm(
+                total=self.epochs * total,
+                initial=state.epoch * total,
+                unit="step",
+                desc="training",
+                disable=terminal_columns() is None,
+                ncols=terminal_columns(),
+            )
+        self.bar.update(1)
+        if done % self.every == 0 and not self.bar.disable:
+            epoch = f"epoch {state.epoch + 1}/{self.epochs}"
+            self.bar.set_postfix_str(f"{epoch}, loss {float(loss.total):.3f}{self.dice}")
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        if SELECTION_METRIC in log:
+            self.dice = f", Dice {log[SELECTION_METRIC]:.3f}"
+            if self.bar.disable:
+                logger.info(
+                    "epoch %d/%d: loss %.4f%s, %.1f pairs/s",
+                    state.epoch,
+                    self.epochs,
+                    log["train/loss"],
+                    self.dice,
+                    log["pairs_per_second"],
+                )
+        if state.epoch >= self.epochs or state.stop:
+            self.bar.close()

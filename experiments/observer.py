@@ -1,0 +1,278 @@
+"""The local run folder as a Sacred observer: the record that everything else is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sacred.observers import RunObserver
+from sacred.utils import SacredError
+
+from experiments import run_folder, snapshot
+from experiments.capture import as_terminal, shortened
+from experiments.guard import guarded
+from experiments.plain import json_ready, number
+from experiments.redaction import redact, redacted
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "hipreg run folder 1"
+
+
+class RunFolderError(SacredError):
+    """A run cannot be recorded; Sacred prints it as one line and no traceback."""
+
+    def __init__(self, message: str) -> None:
+        """Say ``message`` alone."""
+        super().__init__(message, print_traceback=False)  # type: ignore[no-untyped-call]
+
+
+class RunFolderObserver(RunObserver):
+    """Records one run at a time under ``<root>/<id>/``, see :mod:`experiments.run_folder`.
+
+    Attributes:
+        root: the folder of all runs.
+        folder: the folder of the current run; None before the first.
+        run_id: the id of the current run; None before the first.
+    """
+
+    # Before any database: the folder gives the id, and its record does not wait for a server.
+    priority = 100
+
+    def __init__(self, root: Path, *, secrets: tuple[str, ...] = ()) -> None:
+        """Nothing is written before a run starts.
+
+        Args:
+            root: the folder of all runs, made when the first run starts.
+            secrets: texts that are hidden from every record, beside all credentials in URLs.
+        """
+        self.root = Path(root)
+        self.folder: Path | None = None
+        self.run_id: int | None = None
+        self._secrets = secrets
+        self.lock = threading.RLock()
+        self._forget()
+
+    def __repr__(self) -> str:
+        return f"RunFolderObserver({str(self.root)!r})"
+
+    def _forget(self) -> None:
+        self._document: dict[str, Any] = {}
+        self._info: Any = None
+        self._captured = ""
+        self._metrics: run_folder.AppendLog | None = None
+        self._written: set[tuple[str, int]] = set()
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a run to record."""
+        return self.folder is not None
+
+    def complain(self, what: str, error: Exception) -> None:
+        """Log that ``what`` failed; the run and its other records go on."""
+        text = redact(f"{type(error).__name__}: {error}", self._secrets)
+        logger.warning("run %s: %s: %s", self.run_id, what, text)
+
+    # Sacred passes all of this by keyword.
+    def queued_event(  # type: ignore[override]
+        self, queue_time: datetime, _id: str | int | None, **about: Any
+    ) -> int:
+        """Make the folder of a run that is only queued, and return its id."""
+        return self._open("QUEUED", _id, {"queue_time": queue_time}, about)
+
+    def started_event(  # type: ignore[override]
+        self, start_time: datetime, _id: str | int | None, **about: Any
+    ) -> int:
+        """Make the folder of the run and return its id.
+
+        Args:
+            start_time: UTC, naive, as Sacred gives it.
+            _id: the id to take; None for the next free one.
+            about: ex_info, command, host_info, config and meta_info.
+
+        Raises:
+            RunFolderError: the folder cannot be made or written, or the wanted id is taken.
+        """
+        return self._open("RUNNING", _id, {"start_time": start_time}, about)
+
+    @guarded
+    def heartbeat_event(
+        self, info: Mapping[str, Any], captured_out: str, beat_time: datetime, result: Any
+    ) -> None:
+        """Bring the run document, the run's own info and the captured output up to date."""
+        self._document["heartbeat"] = json_ready(beat_time)
+        self._document["result"] = self._clean(result)
+        self._save_document()
+        self._flush_metrics()
+        info = self._clean(info)
+        if info and info != self._info:
+            run_folder.write_json(self._path(run_folder.INFO), info)
+            self._info = info
+        if captured_out != self._captured:
+            text = redact(as_terminal(shortened(captured_out)), self._secrets)
+            run_folder.write_text(self._path(run_folder.CAPTURED), text)
+            self._captured = captured_out
+
+    @guarded
+    def completed_event(self, stop_time: datetime, result: Any) -> None:
+        """Close the record of a run that came to its end."""
+        self._document["result"] = self._clean(result)
+        self._close("COMPLETED", stop_time)
+
+    @guarded
+    def interrupted_event(self, interrupt_time: datetime, status: str) -> None:
+        """Close the record of a run that was stopped, under the status it was stopped with."""
+        self._close(status, interrupt_time)
+
+    @guarded
+    def failed_event(self, fail_time: datetime, fail_trace: list[str]) -> None:
+        """Close the record of a run that raised, and keep the traceback."""
+        self._document["fail_trace"] = self._clean(fail_trace)
+        self._close("FAILED", fail_time)
+
+    @guarded
+    def resource_event(self, filename: str) -> None:
+        """Note a file that the run read, with its SHA-256."""
+        with Path(filename).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._document["resources"].append({"path": str(filename), "sha256": digest})
+        self._save_document()
+
+    @guarded
+    def artifact_event(
+        self,
+        name: str,
+        filename: str,
+        metadata: Mapping[str, Any] | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        """Keep a file that the run made, as ``artifacts/<name>``."""
+        artifacts = self._path(run_folder.ARTIFACTS).resolve()
+        target = (artifacts / name).resolve()
+        if artifacts not in target.parents:
+            raise ValueError(f"an artifact's name must stay below artifacts/, got {name!r}")
+        source = Path(filename)
+        run_folder.copy_file(source, target)
+        entry = {"name": name, "size": target.stat().st_size}
+        others = [known for known in self._document["artifacts"] if known["name"] != name]
+        self._document["artifacts"] = [*others, entry]
+        self._save_document()
+
+    @guarded
+    def log_metrics(
+        self, metrics_by_name: Mapping[str, Mapping[str, Any]], info: Mapping[str, Any]
+    ) -> None:
+        """Append what was logged through Sacred since the last beat."""
+        records = []
+        for name, series in metrics_by_name.items():
+            columns = zip(series["steps"], series["values"], series["timestamps"], strict=True)
+            for step, value, time in columns:
+                if (name, step) in self._written:  # came through write_metrics already
+                    self._written.discard((name, step))
+                    continue
+                records += self._record(name, step, value, time)
+        self._append(records)
+
+    @guarded
+    def write_metrics(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append ``metrics`` now, and not at the next beat; what Sacred repeats is left out.
+
+        Args:
+            step: the epoch or iteration they belong to.
+            metrics: numbers by name; tensors and numpy scalars of one element too.
+        """
+        now = datetime.now(UTC)
+        records: list[dict[str, Any]] = []
+        for name, value in metrics.items():
+            records += self._record(name, step, value, now)
+            self._written.add((name, step))
+        self._append(records)
+
+    def _open(
+        self, status: str, wanted: str | int | None, times: dict[str, Any], about: dict[str, Any]
+    ) -> int:
+        self._forget()
+        self.folder = self.run_id = None
+        try:
+            self.run_id, self.folder = run_folder.create_run_folder(
+                self.root, None if wanted is None else int(wanted)
+            )
+            self._metrics = run_folder.AppendLog(self.folder / run_folder.METRICS)
+            self._describe(status, times, about)
+        except FileExistsError as error:
+            raise RunFolderError(f"cannot record run {wanted}: {error.filename} exists") from error
+        except ValueError as error:
+            raise RunFolderError(f"a run id is a whole number, got {wanted!r}") from error
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot record runs under {self.root}: {error.strerror or error}; choose a "
+                "folder that can be written with --runs-dir, or record nothing with --unobserved"
+            ) from error
+        return self.run_id
+
+    def _describe(self, status: str, times: dict[str, Any], about: dict[str, Any]) -> None:
+        experiment, config = about["ex_info"], about["config"]
+        code = snapshot.code_version(Path(experiment.get("base_dir") or "."))
+        self._document = self._clean(
+            {
+                "format": FORMAT,
+                "id": self.run_id,
+                "name": config.get("name", experiment.get("name")),
+                "command": about["command"],
+                "status": status,
+                "heartbeat": None,
+                "result": None,
+                "host": {**about["host_info"], **snapshot.machine()},
+                "meta": about["meta_info"],
+                "experiment": experiment,
+                "git": code.summary(),
+                "dependencies": snapshot.dependencies(),
+                "artifacts": [],
+                "resources": [],
+                **times,
+            }
+        )
+        self._path(run_folder.ARTIFACTS).mkdir()
+        self._path(run_folder.METRICS).touch()
+        run_folder.write_json(self._path(run_folder.CONFIG), self._clean(config))
+        if code.diff:
+            diff = redact(code.diff, self._secrets)
+            run_folder.write_text(self._path(run_folder.DIFF), diff)
+        self._save_document()
+
+    def _close(self, status: str, time: datetime) -> None:
+        self._document |= {"status": status, "stop_time": json_ready(time)}
+        self._save_document()
+        self._flush_metrics()
+
+    def _record(self, name: str, step: int, value: Any, time: datetime) -> list[dict[str, Any]]:
+        try:
+            scalar = number(value)
+        except ValueError as error:
+            logger.warning("run %s: metric %s at step %s: %s", self.run_id, name, step, error)
+            return []
+        return [
+            {"name": name, "step": int(step)} | json_ready({"value": scalar, "time": time}),
+        ]
+
+    def _append(self, records: list[dict[str, Any]]) -> None:
+        if self._metrics is not None:
+            self._metrics.append(records)
+
+    def _flush_metrics(self) -> None:
+        self._append([])
+
+    def _path(self, name: str) -> Path:
+        assert self.folder is not None  # every caller is guarded or has just made the folder
+        return self.folder / name
+
+    def _save_document(self) -> None:
+        run_folder.write_json(self._path(run_folder.RUN), self._document)
+
+    def _clean(self, value: Any) -> Any:
+        return redacted(json_ready(value), self._secrets)

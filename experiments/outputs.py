@@ -1,0 +1,93 @@
+"""The files that a run leaves: metrics per pair, learning curves and a registration panel."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from experiments.cases import Cases
+from hipreg.data import CasePair
+from hipreg.evaluation import LabelMetrics, PairJob, evaluate_pairs, write_rows
+from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
+from hipreg.evaluation.network import Inference, register_pairs
+from hipreg.models import RegistrationNet
+
+CURVES = ("loss", "dice", "hd95", "sdlogj", "folding")
+"""Quantities that the learning curves show."""
+
+
+def unregistered(cases: Cases, split: str, workers: int | None = None) -> list[LabelMetrics]:
+    """Metrics of a split's pairs before registration."""
+    position = {case: i for i, case in enumerate(cases.held.cases)}
+    labels = cases.held.labels[:, 0].cpu().numpy()
+    jobs = (
+        PairJob(
+            fixed=pair.fixed,
+            moving=pair.moving,
+            fixed_label=labels[position[pair.fixed]],
+            moving_label=labels[position[pair.moving]],
+        )
+        for pair in cases.pairs[split]
+    )
+    return evaluate_pairs(jobs, cases.labels, workers=workers)
+
+
+def median_pair(rows: Sequence[LabelMetrics]) -> CasePair:
+    """The pair whose mean Dice is the median: neither the best nor the worst to show."""
+    sums: dict[CasePair, float] = {}
+    for row in rows:
+        pair = CasePair(row.fixed, row.moving)
+        sums[pair] = sums.get(pair, 0.0) + row.dice
+    ranked = sorted(sums, key=lambda pair: (sums[pair], pair))
+    return ranked[len(ranked) // 2]
+
+
+def draw_panel(
+    path: Path, net: RegistrationNet, cases: Cases, pair: CasePair, inference: Inference
+) -> None:
+    """Draw one pair as the network registers it."""
+    ((_, displacement),) = register_pairs(net, cases.held, [pair], inference)
+    rows = {case: i for i, case in enumerate(cases.held.cases)}
+    fixed, moving = rows[pair.fixed], rows[pair.moving]
+    images, labels = cases.held.images[:, 0].cpu(), cases.held.labels[:, 0].cpu()
+    registration_panel(
+        path,
+        PanelVolumes(
+            fixed=images[fixed].numpy(),
+            moving=images[moving].numpy(),
+            fixed_label=labels[fixed].numpy(),
+            moving_label=labels[moving].numpy(),
+            displacement=displacement,
+        ),
+        title=f"Case {pair.moving} registered to case {pair.fixed}",
+        label_names=cases.cohort.description.labels,
+    )
+
+
+def draw_curves(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    """Draw the learning curves of a run's history."""
+    chosen = {
+        name: points
+        for name, points in history.items()
+        if any(part in CURVES for part in name.split("/")[1:2])
+    }
+    learning_curves(path, chosen)
+
+
+def write_history(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    """Write a run's history as CSV: one row an epoch, one column a metric."""
+    epochs = sorted({epoch for points in history.values() for epoch, _ in points})
+    columns = {name: dict(points) for name, points in history.items()}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *columns])
+        for epoch in epochs:
+            writer.writerow([epoch, *(values.get(epoch, "") for values in columns.values())])
+
+
+def write_metrics(path: Path, rows: Sequence[LabelMetrics]) -> Path:
+    """Write metrics per pair and label; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(path, rows)
+    return path

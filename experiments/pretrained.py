@@ -1,0 +1,44 @@
+"""Finding weights to start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from experiments.tracking import DEFAULT_RUNS
+from hipreg.models import Architecture, CheckpointError, load_checkpoint
+
+PRETRAINED = "pretrained"
+"""The value of ``init_from`` that asks for the newest pretrained weights that fit."""
+
+
+def starting_weights(init_from: str | None, architecture: Architecture) -> Path | None:
+    """The checkpoint to start from, or None to start from scratch.
+
+    Args:
+        init_from: None, a path, or ``"pretrained"``.
+        architecture: Of the network that is to be started.
+
+    Raises:
+        CheckpointError: If there is none; says how to make or point to one.
+    """
+    if init_from is None:
+        return None
+    if init_from != PRETRAINED:
+        return Path(init_from).expanduser()
+    runs = Path(os.environ.get("HIPREG_RUNS") or DEFAULT_RUNS)
+    found = sorted(runs.glob("*/artifacts/pretrained.pt"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(found):
+        if fits(load_checkpoint(path).architecture, architecture):
+            return path
+    raise CheckpointError(
+        f"no pretrained weights for channels {architecture.widths} among the {len(found)} "
+        f"pretraining runs in {runs}: make them with the same network (a pretraining run leaves "
+        "artifacts/pretrained.pt), or point to weights with init_from=PATH"
+    )
+
+
+def fits(found: Architecture, wanted: Architecture) -> bool:
+    """Whether encoder and decoder of two architectures have the same weights."""
+    counts = (found.convolutions[: found.pool_blocks], wanted.convolutions[: wanted.pool_blocks])
+    return found.widths == wanted.widths and counts[0] == counts[1]

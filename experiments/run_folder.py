@@ -1,0 +1,151 @@
+"""The run folder on disk: where each record lies, and writes that a crash cannot tear.
+
+::
+
+    <runs>/<id>/
+      run.json         who, when, status, result, host, code version, dependencies
+      config.json      the resolved configuration
+      info.json        what the run chose to say about itself
+      metrics.jsonl    one {"name", "step", "value", "time"} a line, only ever appended to
+      captured.txt     what the run printed, as a terminal would show it
+      uncommitted.diff what the working tree held beyond its commit
+      artifacts/       checkpoints, tables and pictures
+
+Documents are replaced as a whole by a rename; ids are taken by ``mkdir``, which the file system
+grants to one process only. Nothing here needs Sacred, so readers can import it cheaply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+RUN = "run.json"
+CONFIG = "config.json"
+INFO = "info.json"
+METRICS = "metrics.jsonl"
+CAPTURED = "captured.txt"
+DIFF = "uncommitted.diff"
+ARTIFACTS = "artifacts"
+
+
+def run_ids(root: Path) -> list[int]:
+    """The ids of all run folders under ``root``, ascending; none where there is no ``root``."""
+    if not root.is_dir():
+        return []
+    return sorted(
+        int(entry.name) for entry in root.iterdir() if entry.name.isdecimal() and entry.is_dir()
+    )
+
+
+def create_run_folder(root: Path, run_id: int | None = None) -> tuple[int, Path]:
+    """Take a run folder that no other process has or gets.
+
+    Args:
+        root: the folder of all runs, made when missing.
+        run_id: the id to take; None takes the one after the highest.
+
+    Returns:
+        The id and the new, empty folder.
+
+    Raises:
+        OSError: ``root`` cannot be written, or ``run_id`` is taken (FileExistsError).
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    if run_id is not None:
+        folder = root / str(run_id)
+        folder.mkdir()
+        return run_id, folder
+    candidate = max(run_ids(root), default=0) + 1
+    while True:
+        folder = root / str(candidate)
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another process was faster, or a file lies there
+            candidate += 1
+        else:
+            return candidate, folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` (UTF-8): readers see the old or the new one, never a part."""
+    with _replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Replace ``path`` by ``document``, which must be JSON as it is (no NaN), atomically."""
+    write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy ``source`` to ``target`` atomically; nothing to do where both are one file.
+
+    Raises:
+        OSError: ``source`` is missing or no plain file, or ``target`` cannot be written.
+    """
+    if target.exists() and source.samefile(target):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+class AppendLog:
+    """A file of JSON lines that only grows, and that no failed write leaves with half a line.
+
+    Lines that could not be written (disk full, server gone) wait in memory for the next call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened before the first line."""
+        self._path = path
+        self._waiting: list[bytes] = []
+
+    def append(self, records: Iterable[dict[str, Any]]) -> None:
+        """Write each of ``records`` as one line, after those that are still waiting.
+
+        Raises:
+            OSError: the file cannot be written; the lines are kept for the next call.
+        """
+        self._waiting += [
+            json.dumps(record, allow_nan=False).encode() + b"\n" for record in records
+        ]
+        if not self._waiting:
+            return
+        block = b"".join(self._waiting)
+        with self._path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                written = file.write(block)
+                if written != len(block):
+                    raise OSError(f"only {written} of {len(block)} bytes fitted into {self._path}")
+            except OSError:
+                file.truncate(end)
+                raise
+        self._waiting = []

@@ -1,0 +1,119 @@
+"""From the flat values of a configuration to what hipreg's functions take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from hipreg.data import Cohort, tight_size
+from hipreg.data.augment import Augmentation
+from hipreg.evaluation.network import Inference
+from hipreg.losses import Objective
+from hipreg.models import CLASSIC_VNET, Architecture
+from hipreg.training import Recipe
+from hipreg.types import Size
+
+LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2")
+SINGLE_CONVOLUTIONS = (1,) * len(CLASSIC_VNET)
+
+
+def architecture(config: Mapping[str, Any]) -> Architecture:
+    """The network that a configuration describes."""
+    usual = CLASSIC_VNET if config["classic_vnet"] else SINGLE_CONVOLUTIONS
+    return Architecture(
+        channels=tuple(config["channels"]),
+        channel_multiplication=config["channel_multiplication"],
+        pool_blocks=config["pool_blocks"],
+        convolutions=tuple(config["convolutions"] or usual),
+        norm=config["norm"],
+        activation=config["activation"],
+        last_activation=config["last_activation"],
+        zero_init=config["zero_init"],
+        freeze_last_layer=config["freeze_last_layer"],
+        deep_supervision=config["deep_supervision"],
+        input_stride=config["input_stride"],
+    )
+
+
+def objective(config: Mapping[str, Any], labels: Sequence[int]) -> Objective:
+    """The objective over a data set's labels."""
+    weights = {term: float(config[f"weight_{term}"]) for term in LOSS_TERMS}
+    return Objective(weights, labels=tuple(labels), lcc_window=config["lcc_window"])
+
+
+def augmentation(config: Mapping[str, Any]) -> Augmentation:
+    """What may be drawn in training."""
+    return Augmentation(
+        flips=config["flips"],
+        quarter_turns=config["quarter_turns"],
+        affine=config["affine"],
+        max_rotation=config["max_rotation"],
+        max_translation=config["max_translation"],
+        max_zoom=config["max_zoom"],
+        random_crop=config["random_crop"],
+    )
+
+
+def recipe(config: Mapping[str, Any]) -> Recipe:
+    """How the objective is minimised."""
+    return Recipe(
+        epochs=config["epochs"],
+        learning_rate=config["learning_rate"],
+        schedule=config["schedule"],
+        symmetric=config["symmetric"],
+        precision=config["precision"],
+    )
+
+
+def crop(config: Mapping[str, Any], cohort: Cohort, key: str, *, multiple: int) -> Size:
+    """The crop size of a configuration's entry ``key`` on a cohort.
+
+    Raises:
+        ValueError: If it is neither None, "tight", a side nor three sides, or does not suit the
+            cohort or the network.
+    """
+    wanted = config[key]
+    if wanted is None:
+        size = cohort.size
+    elif wanted == "tight":
+        size = tight_size(cohort, multiple)
+    else:
+        sides = [wanted] * 3 if isinstance(wanted, int) else wanted
+        if isinstance(sides, str) or len(sides) != 3:
+            raise ValueError(f'{key} must be None, "tight", a side or [D, H, W], got {wanted!r}')
+        size = (int(sides[0]), int(sides[1]), int(sides[2]))
+    fits = all(0 < a <= b for a, b in zip(size, cohort.size, strict=True))
+    if not fits or any(side % multiple for side in size):
+        raise ValueError(
+            f"{key}={wanted!r} gives {size}: each side must be a multiple of {multiple} (for the "
+            f"network's poolings) and fit into the data's grid {cohort.size}"
+        )
+    return size
+
+
+def inference(config: Mapping[str, Any], size: Size) -> Inference:
+    """How networks are evaluated."""
+    return Inference(size=size, batch_size=config["batch_size"], precision=config["precision"])
+
+
+def device(config: Mapping[str, Any]) -> torch.device:
+    """The device to train on; also sets the number of CPU threads.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    threads = config["threads"]
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if threads is None else threads)
+    name = config["device"]
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device must be auto, cpu or cuda[:N], got {name!r}") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name}, but this PyTorch sees no CUDA device; use device=cpu")
+    return chosen
