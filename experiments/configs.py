@@ -71,7 +71,9 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
         "no_lcc": config["weight_lcc"] == 0,
         "mse": config["weight_mse"] > 0,
         "no_dice": config["weight_dice"] == 0,
-        "no_regularisation": config["weight_l1"] == config["weight_l2"] == 0,
+        "no_regularisation": not any(
+            config[f"weight_{term}"] for term in ("l1", "l2", "diffusion")
+        ),
         "l2": config["weight_l2"] > 0,
         "deep_supervision": config["deep_supervision"] and not usual["deep_supervision"],
         "no_deep_supervision": usual["deep_supervision"] and not config["deep_supervision"],
@@ -113,6 +115,7 @@ def base() -> None:
     weight_dice = 1.0  # of 1 - soft Dice of the warped label
     weight_l1 = 0.1  # of the mean absolute deviation of the gradients from the identity's
     weight_l2 = 0.0  # of their mean squared deviation
+    weight_diffusion = 0.0  # of the mean squared derivative of the displacement
     symmetric = False  # register and compare both directions in every step
     # --- augmentation, one draw for both images of a pair
     flips = True  # mirror each axis with probability one half
@@ -178,7 +181,7 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "no_dice": ("unsupervised: no labels in the objective", {"weight_dice": 0.0}),
     "no_regularisation": (
         "no penalty on the deformation",
-        {"weight_l1": 0.0, "weight_l2": 0.0},
+        {"weight_l1": 0.0, "weight_l2": 0.0, "weight_diffusion": 0.0},
     ),
     "l2": (
         "squared instead of absolute deviation as the penalty",

@@ -16,7 +16,7 @@ from hipreg.models import CLASSIC_VNET, Architecture
 from hipreg.training import Recipe
 from hipreg.types import Size
 
-LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2")
+LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2", "diffusion")
 SINGLE_CONVOLUTIONS = (1,) * len(CLASSIC_VNET)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hipreg.losses.overlap import one_hot, soft_dice_loss
-from hipreg.losses.regularisation import l1_penalty, l2_penalty
+from hipreg.losses.regularisation import diffusion_penalty, l1_penalty, l2_penalty
 from hipreg.losses.similarity import VolumeMask, covered, lcc_loss, mse_loss
 from hipreg.spatial import warp
 from hipreg.types import Displacement, Image, Pair, Registration
@@ -26,6 +26,7 @@ class Comparison:
         mask: (S, B, 1, D, H, W), voxels that both scans cover.
         warped_label: (B, L, D, H, W) in [0, 1], under the finest displacement.
         fixed_label: (B, L, D, H, W) in {0, 1}.
+        displacement: (B, 3, D, H, W) in voxels, the finest.
         deviation: (B, 3, D, H, W), see ``Registration``.
         lcc_window: Side of the LCC window in voxels.
     """
@@ -35,6 +36,7 @@ class Comparison:
     mask: VolumeMask
     warped_label: Float[Tensor, "B L D H W"]
     fixed_label: Float[Tensor, "B L D H W"]
+    displacement: Displacement
     deviation: Float[Tensor, "B 3 D H W"]
     lcc_window: int
 
@@ -45,6 +47,7 @@ TERMS: Mapping[str, Callable[[Comparison], Tensor]] = {
     "dice": lambda c: soft_dice_loss(c.warped_label, c.fixed_label),
     "l1": lambda c: l1_penalty(c.deviation),
     "l2": lambda c: l2_penalty(c.deviation),
+    "diffusion": lambda c: diffusion_penalty(c.displacement),
 }
 """Every known term: from a comparison to one value a pair (and prediction), 0 at best."""
 
@@ -123,6 +126,7 @@ class Objective:
             mask=covered(warped, pair.fixed),
             warped_label=both[:, 1:],
             fixed_label=one_hot(pair.fixed_label, self.labels),
+            displacement=finest,
             deviation=registration.deviation,
             lcc_window=self.lcc_window,
         )

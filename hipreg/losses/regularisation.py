@@ -1,9 +1,11 @@
-"""Penalties on how far a predicted deformation is from the identity."""
+"""Penalties on how far a predicted deformation is from the identity, or from a smooth one."""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
+
+from hipreg.types import Displacement
 
 
 def l1_penalty(deviation: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
@@ -14,3 +16,19 @@ def l1_penalty(deviation: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
 def l2_penalty(deviation: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
     """Mean squared deviation of the gradient from that of the identity."""
     return deviation.square().mean((-4, -3, -2, -1))
+
+
+def diffusion_penalty(displacement: Displacement) -> Float[Tensor, " B"]:
+    """Mean squared spatial derivative of a displacement (Balakrishnan et al. 2019).
+
+    Spatial gradients that are integrated along their own axes alone leave the shear between
+    neighbouring lines free; this penalty does not.
+
+    Args:
+        displacement: (B, 3, D, H, W) in voxels.
+
+    Returns:
+        (B,), mean over axes, components and voxels of the squared forward difference.
+    """
+    means = [displacement.diff(dim=axis).square().mean((1, 2, 3, 4)) for axis in (2, 3, 4)]
+    return (means[0] + means[1] + means[2]) / 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,7 +74,12 @@ class RegistrationNet(nn.Module):
 
     def _register(self, levels: list[Features], size: Size) -> Registration:
         gradients: list[Tensor] = self.decoder(levels)
-        displacements = [integrate_gradients(gradient, size=size) for gradient in gradients]
+        # Predictions on the network's own coarse grid are not to leave steps in the deformation.
+        upsampling: Literal["nearest", "linear"] = "linear" if self.input_stride > 1 else "nearest"
+        displacements = [
+            integrate_gradients(gradient, size=size, upsampling=upsampling)
+            for gradient in gradients
+        ]
         return Registration(
             displacements=torch.stack(displacements),
             deviation=gradients[0] - IDENTITY_GRADIENT,

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hipreg.losses import l1_penalty, l2_penalty, mse_loss, one_hot, soft_dice_loss
+from hipreg.losses import (
+    diffusion_penalty,
+    l1_penalty,
+    l2_penalty,
+    mse_loss,
+    one_hot,
+    soft_dice_loss,
+)
 from hipreg.losses.similarity import covered
 from tests.helpers import box_label, smooth_images
 
@@ -47,6 +54,14 @@ def test_soft_dice_hand_computed() -> None:
 def test_absent_label_costs_nothing() -> None:
     empty = torch.zeros(1, 1, 4, 4, 4)
     assert float(soft_dice_loss(empty, empty)) == 0
+
+
+def test_diffusion_is_zero_for_translations_and_known_for_a_stretch() -> None:
+    assert float(diffusion_penalty(torch.full((1, 3, 4, 4, 4), 2.5))) == 0
+    stretch = torch.zeros(1, 3, 4, 4, 4)
+    stretch[:, 1] = 0.3 * torch.arange(4.0).view(1, 1, 4, 1)
+    # One of three components along one of three axes.
+    assert float(diffusion_penalty(stretch)) == pytest.approx(0.09 / 9)
 
 
 def test_penalties_of_a_known_deviation() -> None:

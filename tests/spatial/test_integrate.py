@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -32,11 +34,16 @@ def test_positions_are_those_of_the_published_formula() -> None:
     torch.testing.assert_close(positions, published_positions(gradient), atol=1e-4, rtol=0)
 
 
-def test_coarse_gradient_equals_its_nearest_upsampling() -> None:
+@pytest.mark.parametrize("upsampling", ["nearest", "linear"])
+def test_coarse_gradient_equals_its_upsampling(upsampling: Literal["nearest", "linear"]) -> None:
     coarse = torch.rand(1, 3, 4, 4, 4, generator=generator())
-    full = F.interpolate(coarse, size=SMALL, mode="nearest")
+    mode = "trilinear" if upsampling == "linear" else "nearest"
+    full = F.interpolate(coarse, size=SMALL, mode=mode)
     torch.testing.assert_close(
-        integrate_gradients(coarse, size=SMALL), integrate_gradients(full, size=SMALL)
+        integrate_gradients(coarse, size=SMALL, upsampling=upsampling),
+        integrate_gradients(full, size=SMALL),
+        atol=1e-5,
+        rtol=0,
     )
 
 

@@ -72,7 +72,7 @@ def group_by_quantity(names: Mapping[str, object]) -> dict[str, list[str]]:
     charts: dict[str, list[str]] = {}
     for name in names:
         quantity = _without_split(name).split("/")[0]
-        charts.setdefault(re.sub(r"(?<=\D)_?(30|2020)$", "", quantity), []).append(name)
+        charts.setdefault(re.sub(r"(_30|_2020|(?<=[a-z])30)$", "", quantity), []).append(name)
     return charts
 
 

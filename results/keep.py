@@ -1,0 +1,82 @@
+"""Keep the records behind published figures: ``python results/keep.py RUN [RUN ...]``.
+
+Copies what tables and figures are made from (configuration, metrics of every epoch and every pair,
+learning curves) from ``results/runs`` to ``results/records``, where it is tracked. Weights stay
+behind for their size, panels because they show scans, and what describes the machine's folders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from experiments.run_folder import CONFIG, INFO, METRICS, RUN, create_run_folder, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "results" / "records"
+ARTIFACTS = ("pairs_val.csv", "pairs_unregistered.csv", "history.csv", "curves.png")
+KEPT = ("name", "command", "status", "start_time", "stop_time", "result", "git", "dependencies")
+MACHINE = ("cpu", "cpu_count", "gpus", "python_version")
+
+
+def keep(run: Path, records: Path) -> Path:
+    """Copy the records of one finished run.
+
+    Args:
+        run: its folder.
+        records: gets a folder with the next free number.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        ValueError: the run is not finished, or lacks a file.
+    """
+    document = json.loads((run / RUN).read_text())
+    if document.get("status") != "COMPLETED":
+        raise ValueError(f"{run}: only finished runs are kept, this one is {document['status']}")
+    sources = [run / CONFIG, run / INFO, run / METRICS]
+    sources += [run / "artifacts" / name for name in ARTIFACTS]
+    missing = [str(path) for path in sources if not path.is_file()]
+    if missing:
+        raise ValueError(f"{run}: not a whole training run, it lacks {', '.join(missing)}")
+    _, folder = create_run_folder(records)
+    (folder / "artifacts").mkdir(exist_ok=True)
+    for path in sources:
+        shutil.copyfile(path, folder / path.relative_to(run))
+    kept = {key: document[key] for key in KEPT if key in document}
+    host = document.get("host", {})
+    kept["host"] = {key: host[key] for key in MACHINE if key in host}
+    kept["kept_from"] = int(run.name)
+    write_json(folder / RUN, kept)
+    config = json.loads((folder / CONFIG).read_text())
+    write_json(folder / CONFIG, {**config, "data_dir": None})
+    return folder
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Keep the runs named on the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's number, or its folder")
+    parser.add_argument("--to", type=Path, default=RECORDS, help="folder of the kept records")
+    arguments = parser.parse_args(argv)
+    root = Path(os.environ.get("HIPREG_RUNS") or ROOT / "results" / "runs")
+    for name in arguments.runs:
+        try:
+            folder = keep(root / name if name.isdigit() else Path(name), arguments.to)
+        except (OSError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        print(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
