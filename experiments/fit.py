@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from experiments import outputs, settings
 from experiments.cases import Cases
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.pretrained import starting_weights
-from hipreg.data.batches import training_batches
+from hipreg.data.batches import training_plans
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Objective
@@ -28,17 +28,24 @@ from hipreg.models import (
 )
 from hipreg.training import (
     Evaluate,
+    Hook,
     SaveCheckpoints,
     StopOnDivergence,
+    Team,
     TimeLimit,
     TrainingState,
+    distributed,
     train,
 )
+from hipreg.training.distributed import ALONE
+from hipreg.types import Pair, Size
 
 logger = logging.getLogger(__name__)
 
 
-def fit(run: Run, config: Mapping[str, Any], cases: Cases, folder: Path) -> float | None:
+def fit(
+    run: Run, config: Mapping[str, Any], cases: Cases, folder: Path, *, team: Team = ALONE
+) -> float | None:
     """Train, then evaluate the best weights on the validation pairs.
 
     Args:
@@ -46,52 +53,83 @@ def fit(run: Run, config: Mapping[str, Any], cases: Cases, folder: Path) -> floa
         config: Plain values, see ``experiments.configs``.
         cases: What to train and evaluate on.
         folder: Gets checkpoints, metrics per pair and pictures.
+        team: The processes that train together, of which this one leads.
 
     Returns:
         The best Dice on the selection pairs.
     """
+    net, state = start(config, cases.fit.images.device)
+    goal = settings.objective(config, cases.labels)
+    record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
+    evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
+    seen_in_training(config, cases, net)  # refuses a crop that does not fit
+    distributed.refuse_batch_norm(net)
+    distributed.meet()  # from here the others follow: all that can be wrong has been said, once
     folder.mkdir(parents=True, exist_ok=True)
     outputs.write_metrics(
         folder / "pairs_unregistered.csv", outputs.unregistered(cases, "val", config["threads"])
     )
-    net, state = start(config, cases.fit.images.device)
-    goal = settings.objective(config, cases.labels)
-    size = settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
-    record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
-    evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
-    train(
-        state,
-        goal,
-        lambda epoch: training_batches(
+    hooks = [
+        StopOnDivergence(),
+        limit,
+        Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
+        SaveCheckpoints(
+            folder,
+            settings.architecture(config),
+            metadata=provenance(run, config, cases),
+            every=config["save_every"],
+            epochs=config["epochs"],
+        ),
+        record,
+        ShowProgress(epochs=config["epochs"], every=config["print_every"]),
+    ]
+    optimise(state, goal, config, cases, team=team, hooks=hooks)
+    if limit.reached:
+        logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
+    finish(evaluator, folder, record)
+    leave(run, folder)
+    return state.best
+
+
+def follow(config: Mapping[str, Any], cases: Cases, *, team: Team) -> None:
+    """The same training in a process that does not lead, and so evaluates and records nothing."""
+    _, state = start(config, cases.fit.images.device)
+    optimise(state, settings.objective(config, cases.labels), config, cases, team=team)
+
+
+def optimise(
+    state: TrainingState,
+    goal: Objective,
+    config: Mapping[str, Any],
+    cases: Cases,
+    *,
+    team: Team,
+    hooks: Sequence[Hook] = (),
+) -> None:
+    """Train on this process's share of every batch, and part from the other processes."""
+    size = seen_in_training(config, cases, state.net)
+
+    def batches(epoch: int) -> Iterator[Pair]:
+        plans = training_plans(
             cases.fit,
             batch_size=config["batch_size"],
             size=size,
             augmentation=settings.augmentation(config),
             seed=config["seed"],
             epoch=epoch,
-        ),
+        )
+        return (plan.part(team.share(len(plan))).make(cases.fit) for plan in plans)
+
+    distributed.share_weights(state.net)
+    train(
+        state,
+        goal,
+        batches,
         settings.recipe(config),
         steps_per_epoch=-(-len(cases.fit.cases) // config["batch_size"]),
-        hooks=[
-            StopOnDivergence(),
-            limit,
-            Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
-            SaveCheckpoints(
-                folder,
-                settings.architecture(config),
-                metadata=provenance(run, config, cases),
-                every=config["save_every"],
-                epochs=config["epochs"],
-            ),
-            record,
-            ShowProgress(epochs=config["epochs"], every=config["print_every"]),
-        ],
+        hooks=hooks,
     )
-    if limit.reached:
-        logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
-    finish(evaluator, folder, record)
-    leave(run, folder)
-    return state.best
+    distributed.disconnect()
 
 
 def start(
@@ -115,6 +153,11 @@ def start(
         logger.info("Resumed after epoch %d of %s", state.epoch, config["resume_from"])
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
     return net, state
+
+
+def seen_in_training(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Size:
+    """The crop that the network is trained on."""
+    return settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
 
 
 def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:
@@ -170,7 +213,9 @@ class Evaluator:
 
 def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
     """Evaluate the best weights on the validation pairs and draw what is worth looking at."""
-    evaluator.net.load_state_dict(load_net(folder / "best.pt").state_dict())
+    best = folder / "best.pt"
+    weights = best if best.exists() else folder / "last.pt"
+    evaluator.net.load_state_dict(load_net(weights).state_dict())
     evaluator.net.eval()
     rows = evaluator.on("val").rows
     outputs.write_metrics(folder / "pairs_val.csv", rows)

@@ -13,7 +13,7 @@ from hipreg.data.augment import Augmentation
 from hipreg.evaluation.network import Inference
 from hipreg.losses import Objective
 from hipreg.models import CLASSIC_VNET, Architecture
-from hipreg.training import Recipe
+from hipreg.training import Recipe, keep_freed_memory
 from hipreg.types import Size
 
 LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2", "diffusion")
@@ -100,13 +100,14 @@ def inference(config: Mapping[str, Any], size: Size) -> Inference:
 
 
 def device(config: Mapping[str, Any]) -> torch.device:
-    """The device to train on; also sets the number of CPU threads.
+    """The device to train on; also readies the process: its threads and its allocator.
 
     Raises:
         ValueError: If there is no such device.
     """
     threads = config["threads"]
     torch.set_num_threads(len(os.sched_getaffinity(0)) if threads is None else threads)
+    keep_freed_memory()
     name = config["device"]
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

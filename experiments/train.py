@@ -1,11 +1,14 @@
 """Train a registration network: ``python experiments/train.py with sym pretrain``.
 
+On N GPUs: ``torchrun --nproc-per-node=N experiments/train.py with sym pretrain``.
+
 ``print_config`` lists every entry of the configuration, ``print_named_configs`` the named ones.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experiments import settings
 from experiments.cases import Cases, load_cases
 from experiments.configs import add_configs
-from experiments.fit import fit
+from experiments.fit import fit, follow
+from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain
+from hipreg.training import Team, distributed
 
 if TYPE_CHECKING:
     from sacred.run import Run
@@ -33,13 +37,18 @@ add_configs(experiment)
 @experiment.main
 def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
     """Train, evaluate on the validation pairs, and leave everything in the run's folder."""
+    team, config = Team.launched(os.environ), plain(_config)
+    if not team.leads:
+        distributed.connect(team)
+        distributed.meet()
+        follow(config, load_cases(config, own_device(config, team)), team=team)
+        return None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    config = plain(_config)
-    device = settings.device(config)
-    cases = load_cases(config, device)
-    announce_data(_run, config, cases)
-    with tempfile.TemporaryDirectory() as scratch:
-        return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch))
+    with leading(team), tempfile.TemporaryDirectory() as scratch:
+        distributed.connect(team)
+        cases = load_cases(config, own_device(config, team))
+        announce_data(_run, config, cases)
+        return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch), team=team)
 
 
 def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
@@ -60,4 +69,5 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
 
 
 if __name__ == "__main__":
-    experiment.run_commandline()
+    with beside_the_leader(Team.launched(os.environ)) as arguments:
+        experiment.run_commandline([sys.argv[0], *arguments, *sys.argv[1:]])

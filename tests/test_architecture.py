@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("types", "spatial", "data", "models", "losses", "training", "evaluation")
+LAYERS = (
+    "types",
+    "spatial",
+    "data",
+    "models",
+    "losses",
+    "training",
+    "evaluation",
+    "benchmark",
+)
 FOLDERS = ("hipreg", "experiments", "studies", "results", "tests")
 LONGEST_FILE = 320
 

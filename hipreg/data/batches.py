@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from hipreg.data.augment import NO_AUGMENTATION, Augmentation, apply, central_crop, draw
+from hipreg.data.augment import (
+    NO_AUGMENTATION,
+    AffineMaps,
+    Augmentation,
+    apply,
+    central_crop,
+    draw,
+)
 from hipreg.data.cohort import Cohort
 from hipreg.data.pairs import CasePair
 from hipreg.types import Pair, Size
@@ -72,7 +79,39 @@ class CaseBank:
             )
 
 
-def training_batches(
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """What a batch is to be made of: all that is random about it, and no image yet.
+
+    Attributes:
+        moving: (B,) positions in a bank.
+        fixed: (B,) positions in a bank.
+        maps: One augmentation a pair; None for a central crop.
+        size: Voxels D, H, W of the batch.
+    """
+
+    moving: Int64[Tensor, " B"]
+    fixed: Int64[Tensor, " B"]
+    maps: AffineMaps | None
+    size: Size
+
+    def __len__(self) -> int:
+        return len(self.fixed)
+
+    def part(self, chosen: slice) -> BatchPlan:
+        """Some pairs of the batch, augmented as in the whole of it."""
+        maps = self.maps and AffineMaps(self.maps.matrix[chosen], self.maps.offset[chosen])
+        return BatchPlan(self.moving[chosen], self.fixed[chosen], maps, self.size)
+
+    def make(self, bank: CaseBank) -> Pair:
+        """The batch, on the bank's device."""
+        pair = bank.pair(self.moving, self.fixed)
+        if self.maps is None:
+            return central_crop(pair, size=self.size)
+        return apply(pair, self.maps, size=self.size)
+
+
+def training_plans(
     bank: CaseBank,
     *,
     batch_size: int,
@@ -80,11 +119,11 @@ def training_batches(
     augmentation: Augmentation = NO_AUGMENTATION,
     seed: int,
     epoch: int,
-) -> Iterator[Pair]:
-    """The batches of one epoch: each case once as fixed, with a random other case as moving.
+) -> Iterator[BatchPlan]:
+    """The plans of one epoch's batches: each case once as fixed, a random other case as moving.
 
     An epoch depends on ``seed`` and ``epoch`` alone, so that a resumed training sees the very
-    pairs that an uninterrupted one sees.
+    pairs that an uninterrupted one sees, and each of several processes the same plans.
 
     Args:
         bank: At least two cases.
@@ -106,18 +145,37 @@ def training_batches(
     d, h, w = bank.images.shape[2:]
     for start in range(0, count, batch_size):
         part = slice(start, start + batch_size)
-        pair = bank.pair(moving[part], fixed[part])
-        if augmentation.none:
-            yield central_crop(pair, size=size)
-        else:
+        maps = None
+        if not augmentation.none:
             maps = draw(
                 augmentation,
-                batch=len(pair.fixed),
+                batch=len(fixed[part]),
                 source=(d, h, w),
                 size=size,
                 generator=generator,
             )
-            yield apply(pair, maps, size=size)
+        yield BatchPlan(moving[part], fixed[part], maps, size)
+
+
+def training_batches(
+    bank: CaseBank,
+    *,
+    batch_size: int,
+    size: Size,
+    augmentation: Augmentation = NO_AUGMENTATION,
+    seed: int,
+    epoch: int,
+) -> Iterator[Pair]:
+    """The batches of one epoch, see ``training_plans``."""
+    plans = training_plans(
+        bank,
+        batch_size=batch_size,
+        size=size,
+        augmentation=augmentation,
+        seed=seed,
+        epoch=epoch,
+    )
+    return (plan.make(bank) for plan in plans)
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:

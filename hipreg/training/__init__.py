@@ -1,5 +1,7 @@
 """Optimising a network: one step, the loop around it and its hooks."""
 
+from hipreg.training.allocator import keep_freed_memory
+from hipreg.training.distributed import LostProcessError, Team
 from hipreg.training.hooks import (
     SELECTION_METRIC,
     DivergenceError,
@@ -19,13 +21,16 @@ __all__ = [
     "DivergenceError",
     "Evaluate",
     "Hook",
+    "LostProcessError",
     "Recipe",
     "SaveCheckpoints",
     "StopOnDivergence",
+    "Team",
     "TimeLimit",
     "TrainingState",
     "autocast",
     "evaluate_objective",
+    "keep_freed_memory",
     "learning_rate",
     "train",
     "training_step",

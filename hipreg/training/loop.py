@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from hipreg.losses import Loss, Objective
 from hipreg.models.registration_net import RegistrationNet
+from hipreg.training import distributed
 from hipreg.training.schedule import learning_rate
 from hipreg.training.step import training_step
 from hipreg.types import Pair
@@ -86,6 +87,9 @@ class _Means:
             self.sums[name] = self.sums.get(name, 0) + value * pairs
         self.pairs += pairs
 
+    def over_processes(self) -> _Means:
+        return _Means(*distributed.share_sums(self.sums, self.pairs))
+
     def named(self, prefix: str) -> dict[str, float]:
         return {
             f"{prefix}/{name}" if name else prefix: float(value) / self.pairs
@@ -111,6 +115,9 @@ def train(
         recipe: How.
         steps_per_epoch: Number of batches of an epoch.
         hooks: Called in order after each step and each epoch.
+
+    Of several processes (see ``hipreg.training.distributed``), each passes its shares of all
+    batches; losses are those of the whole batches, and the leading one says when to stop.
     """
     while state.epoch < recipe.epochs and not state.stop:
         state.net.train()
@@ -136,6 +143,7 @@ def train(
             for hook in hooks:
                 hook.on_step(state, loss, done + 1, steps_per_epoch)
         state.epoch += 1
+        means = means.over_processes()
         log = means.named("train/loss")
         seconds = time.perf_counter() - started
         log |= {
@@ -146,3 +154,4 @@ def train(
         }
         for hook in hooks:
             hook.on_epoch_end(state, log)
+        state.stop = distributed.word_of_leader(state.stop)

@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from hipreg.losses import Loss, Objective
+from hipreg.training import distributed
 from hipreg.types import Image, Pair, Registration
 
 PRECISIONS = ("float32", "bfloat16")
@@ -58,9 +59,26 @@ def training_step(
     symmetric: bool,
     precision: str,
 ) -> Loss:
-    """Forward, backward and update; the loss is that of before the update."""
+    """Forward, backward and update; the loss is that of before the update.
+
+    Of several processes (see ``hipreg.training.distributed``), each has its share of a batch, and
+    makes the update of the whole batch.
+    """
     optimizer.zero_grad(set_to_none=True)
-    loss, _ = evaluate_objective(net, pair, objective, symmetric=symmetric, precision=precision)
-    loss.total.backward()  # type: ignore[no-untyped-call]
+    if distributed.connected() and len(pair.fixed) == 0:
+        loss = _nothing(objective, pair.fixed.device)
+    else:
+        loss, _ = evaluate_objective(
+            net, pair, objective, symmetric=symmetric, precision=precision
+        )
+        loss.total.backward()  # type: ignore[no-untyped-call]
+    if distributed.connected():
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        loss = distributed.share_step(trained, loss, pairs=len(pair.fixed))
     optimizer.step()
     return Loss(loss.total.detach(), loss.terms)
+
+
+def _nothing(objective: Objective, device: torch.device) -> Loss:
+    zero = torch.zeros((), device=device)
+    return Loss(zero, dict.fromkeys(objective.weights, zero))
