@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Objective
 from hipreg.models import (
+    Architecture,
+    CheckpointError,
     RegistrationNet,
     build,
     initialise_from,
@@ -66,6 +69,7 @@ def fit(
     distributed.refuse_batch_norm(net)
     distributed.meet()  # from here the others follow: all that can be wrong has been said, once
     folder.mkdir(parents=True, exist_ok=True)
+    carry_best(config, folder)
     outputs.write_metrics(
         folder / "pairs_unregistered.csv", outputs.unregistered(cases, "val", config["threads"])
     )
@@ -147,10 +151,7 @@ def start(
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
     if config["resume_from"] is not None:
-        checkpoint = load_checkpoint(Path(config["resume_from"]))
-        net.load_state_dict(checkpoint.weights, strict=True)
-        state.load_state_dict(dict(checkpoint.training))
-        logger.info("Resumed after epoch %d of %s", state.epoch, config["resume_from"])
+        resume(state, Path(config["resume_from"]), shape, epochs=config["epochs"])
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
     return net, state
 
@@ -158,6 +159,37 @@ def start(
 def seen_in_training(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Size:
     """The crop that the network is trained on."""
     return settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
+
+
+def resume(state: TrainingState, path: Path, architecture: Architecture, *, epochs: int) -> None:
+    """Continue from a checkpoint's weights, optimiser and epoch.
+
+    Raises:
+        CheckpointError: If it is of another network, holds weights alone, or is finished.
+    """
+    checkpoint = load_checkpoint(path)
+    if checkpoint.architecture != architecture:
+        raise CheckpointError(
+            f"{path}: of the network {checkpoint.architecture}, and this run's is {architecture}: "
+            "resume with the configuration that it was trained with"
+        )
+    if not checkpoint.training:
+        raise CheckpointError(f"{path}: holds weights without a training to resume; use init_from")
+    if checkpoint.training["epoch"] >= epochs:
+        raise CheckpointError(
+            f"{path}: already trained for {epochs} epochs; raise epochs to go on"
+        )
+    state.net.load_state_dict(checkpoint.weights, strict=True)
+    state.load_state_dict(dict(checkpoint.training))
+    logger.info("Resumed after epoch %d of %s", state.epoch, path)
+
+
+def carry_best(config: Mapping[str, Any], folder: Path) -> None:
+    """Take over the best weights of the run that is resumed: it may stay the best."""
+    if config["resume_from"] is not None:
+        best = Path(config["resume_from"]).with_name("best.pt")
+        if best.is_file():
+            shutil.copyfile(best, folder / "best.pt")
 
 
 def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:

@@ -135,6 +135,31 @@ def test_same_command_gives_the_same_weights_and_resuming_too(tmp_path: Path) ->
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+def test_resuming_another_network_is_refused(tmp_path: Path, finished: Finished) -> None:
+    last = finished.folder / "artifacts" / "last.pt"
+    done = command(*SMALL, "channel_multiplication=1", f"resume_from={last}", runs=tmp_path)
+    assert done.returncode != 0
+    assert "resume with the configuration" in done.stdout + done.stderr
+
+
+def test_resuming_extends_a_finished_training_and_never_loses_its_best_weights(
+    tmp_path: Path, finished: Finished
+) -> None:
+    last = finished.folder / "artifacts" / "last.pt"
+    resumed = (*SMALL, "symmetric=True", f"resume_from={last}")
+    refused = command(*resumed, runs=tmp_path)
+    assert refused.returncode != 0
+    assert "raise epochs to go on" in refused.stdout + refused.stderr
+    # Without a learning rate nothing can get better than before.
+    done = command(*resumed, "epochs=3", "learning_rate=0", runs=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, after = (
+        load_checkpoint(folder / "artifacts" / "best.pt").metadata["selection/dice"]
+        for folder in (finished.folder, tmp_path / "2")
+    )
+    assert after >= before
+
+
 def test_pretraining_that_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
     done = command(*SMALL, "init_from=pretrained", runs=tmp_path)
     assert done.returncode != 0
