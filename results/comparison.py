@@ -18,7 +18,9 @@ PUBLISHED = Path(__file__).with_name("published.csv")
 UNREGISTERED = "unregistered"
 
 # Where a run was made, how it was watched and by which seed says nothing about its configuration.
-_INCIDENTAL = frozenset({"seed", "data_dir", "cache_dir", "workers", "device"})
+_INCIDENTAL = frozenset(
+    {"seed", "data_dir", "threads", "device", "print_every", "save_every", "eval_every"}
+)
 _MOST_DIFFERENCES = 3
 
 _Figures = tuple[Mapping[str, float], tuple[int, ...]]
