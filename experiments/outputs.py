@@ -13,8 +13,13 @@ from hipreg.evaluation.figures import PanelVolumes, learning_curves, registratio
 from hipreg.evaluation.network import Inference, register_pairs
 from hipreg.models import RegistrationNet
 
-CURVES = ("loss", "dice", "hd95", "sdlogj", "folding")
-"""Quantities that the learning curves show."""
+SPLITS = ("train", "selection", "val")
+CURVES = (
+    *(f"{split}/{name}" for name in ("loss", "dice", "hd95", "sdlogj") for split in SPLITS),
+    *(f"{split}/folding" for split in SPLITS),
+    "learning_rate",
+)
+"""What the learning curves show; ``history.csv`` holds everything."""
 
 
 def unregistered(cases: Cases, split: str, workers: int | None = None) -> list[LabelMetrics]:
@@ -67,12 +72,7 @@ def draw_panel(
 
 def draw_curves(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
     """Draw the learning curves of a run's history."""
-    chosen = {
-        name: points
-        for name, points in history.items()
-        if any(part in CURVES for part in name.split("/")[1:2])
-    }
-    learning_curves(path, chosen)
+    learning_curves(path, {name: history[name] for name in CURVES if name in history})
 
 
 def write_history(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:

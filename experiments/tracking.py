@@ -84,6 +84,8 @@ def configure(experiment: Any) -> None:
     # nvidia-smi takes a second or more; the record gets the devices from torch.
     SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
     experiment.captured_out_filter = captured_text
+    # It says when it looks for fonts, in the middle of a training.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
 
     def choose_observers(options: dict[str, Any]) -> None:
         terminal_columns()

@@ -19,7 +19,7 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from experiments.cases import Cases, load_cases
-from experiments.configs import add_configs
+from experiments.configs import add_configs, choose_dataset
 from experiments.fit import fit, follow
 from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain
@@ -54,7 +54,8 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
 def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     """Say and record which data this is."""
     description = cases.cohort.description
-    if config["synthetic_if_none"] and config["dataset"] == "synthetic":
+    fell_back = choose_dataset(config["data_dir"], config["synthetic_if_none"]) == "synthetic"
+    if fell_back and config["dataset"] == "synthetic":
         logger.info(
             "No MRI found (see data/README.md for where to get it and where to put it): "
             "using the built-in synthetic pairs."

@@ -91,8 +91,8 @@ class SyntheticSource:
         seed: of the population that all cases are drawn from.
     """
 
-    train: int = 48
-    selection: int = 8
+    train: int = 96
+    selection: int = 12
     val: int = 12
     seed: int = 0
 

@@ -126,7 +126,7 @@ def test_malformed_splits_name_every_bad_line(tmp_path: Path) -> None:
 def test_synthetic_splits_are_generated() -> None:
     description = describe("synthetic")
     splits = splits_for(description)
-    assert (len(splits.train), len(splits.val), len(splits.selection)) == (48, 12, 8)
+    assert (len(splits.train), len(splits.val), len(splits.selection)) == (96, 12, 12)
     assert not set(splits.train) & set(splits.val)
     assert pairs_for(description, "val") == reversed_pairs(splits.val)
 

@@ -9,5 +9,5 @@ DESCRIPTION = DatasetDescription(
     size=(64, 64, 64),
     spacing=1.0,
     intensity=PercentileWindow(),
-    synthetic=SyntheticSource(train=48, selection=8, val=12, seed=0),
+    synthetic=SyntheticSource(train=96, selection=12, val=12, seed=0),
 )
