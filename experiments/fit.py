@@ -70,9 +70,6 @@ def fit(
     distributed.meet()  # from here the others follow: all that can be wrong has been said, once
     folder.mkdir(parents=True, exist_ok=True)
     carry_best(config, folder)
-    outputs.write_metrics(
-        folder / "pairs_unregistered.csv", outputs.unregistered(cases, "val", config["threads"])
-    )
     hooks = [
         StopOnDivergence(),
         limit,
@@ -251,6 +248,9 @@ def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
     evaluator.net.eval()
     rows = evaluator.on("val").rows
     outputs.write_metrics(folder / "pairs_val.csv", rows)
+    outputs.write_metrics(
+        folder / "pairs_unregistered.csv", outputs.unregistered(evaluator.cases, "val")
+    )
     outputs.write_history(folder / "history.csv", record.history)
     outputs.draw_curves(folder / "curves.png", record.history)
     outputs.draw_panel(

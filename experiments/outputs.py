@@ -22,7 +22,7 @@ CURVES = (
 """What the learning curves show; ``history.csv`` holds everything."""
 
 
-def unregistered(cases: Cases, split: str, workers: int | None = None) -> list[LabelMetrics]:
+def unregistered(cases: Cases, split: str) -> list[LabelMetrics]:
     """Metrics of a split's pairs before registration."""
     position = {case: i for i, case in enumerate(cases.held.cases)}
     labels = cases.held.labels[:, 0].cpu().numpy()
@@ -35,7 +35,7 @@ def unregistered(cases: Cases, split: str, workers: int | None = None) -> list[L
         )
         for pair in cases.pairs[split]
     )
-    return evaluate_pairs(jobs, cases.labels, workers=workers)
+    return evaluate_pairs(jobs, cases.labels)
 
 
 def median_pair(rows: Sequence[LabelMetrics]) -> CasePair:
