@@ -17,14 +17,14 @@ grants to one process only. Nothing here needs Sacred, so readers can import it 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from hipreg.files import replacing
 
 RUN = "run.json"
 CONFIG = "config.json"
@@ -75,7 +75,7 @@ def create_run_folder(root: Path, run_id: int | None = None) -> tuple[int, Path]
 
 def write_text(path: Path, text: str) -> None:
     """Replace ``path`` by ``text`` (UTF-8): readers see the old or the new one, never a part."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
@@ -93,27 +93,8 @@ def copy_file(source: Path, target: Path) -> None:
     if target.exists() and source.samefile(target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 class AppendLog:

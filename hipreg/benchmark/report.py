@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from hipreg.benchmark.roofline import Peaks, achieved
 from hipreg.benchmark.setting import Setting, size_name
 from hipreg.benchmark.steps import PHASES
 from hipreg.benchmark.suite import Results
+from hipreg.files import replacing
 
 MEGA, GIGA = 1e6, 1e9
 PUBLISHED_EPOCHS = 600
@@ -225,17 +225,9 @@ def write_report(
         "profile.csv": profile_table(results.steps),
     }
     for name, content in contents.items():
-        _write(folder / name, content)
+        with replacing(folder / name) as part:
+            part.write_text(content, encoding="utf-8")
     draw_costs(
         folder / "costs.png", results.sweep, [*results.direct, *results.steps], results.peaks
     )
     return [*(folder / name for name in contents), folder / "costs.png"]
-
-
-def _write(path: Path, content: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(content, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

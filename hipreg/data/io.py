@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import nibabel
 import numpy as np
 import numpy.typing as npt
+
+from hipreg.files import replacing
 
 nib: Any = nibabel
 """Untyped, since nibabel is typed in parts only."""
@@ -97,9 +98,5 @@ def write_volume(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.floa
     content = nib.Nifti1Image(data, affine).to_bytes()
     if path.name.endswith(".gz"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(content)

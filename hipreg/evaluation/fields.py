@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from hipreg.data.pairs import CasePair
 from hipreg.evaluation.metrics import DisplacementField, check_displacement
+from hipreg.files import replacing
 
 
 def field_name(pair: CasePair) -> str:
@@ -41,13 +41,8 @@ def write_field(folder: Path, pair: CasePair, displacement: DisplacementField) -
         )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / field_name(pair)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, displacement.astype(np.float16))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, displacement.astype(np.float16))
     return path
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -14,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hipreg.files import replacing
 from hipreg.models.build import Architecture, build
 from hipreg.models.registration_net import RegistrationNet
 
@@ -59,16 +58,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "training": dict(checkpoint.training),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part:
+        torch.save(content, part)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

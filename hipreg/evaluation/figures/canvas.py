@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hipreg.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,10 +53,6 @@ def save_png(figure: Figure, path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise ValueError(f"figures are written as .png, got {path}")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         # Without the writer's name, equal figures are equal files.
         figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

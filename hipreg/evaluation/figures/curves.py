@@ -99,7 +99,7 @@ def _draw_chart(chart: Axes, quantity: str, series: Mapping[str, Series]) -> Non
     chart.tick_params(labelsize=TEXT - 1, width=0.5, length=2, color=FAINT, labelcolor=INK)
     chart.grid(color="#E6E6E6", linewidth=0.5)
     chart.set_axisbelow(True)
-    chart.yaxis.get_offset_text().set_size(TEXT - 1)
+    chart.yaxis.get_offset_text().set_fontsize(TEXT - 1)
     chart.margins(x=0.02)
     for side, spine in chart.spines.items():
         spine.set(visible=side in ("left", "bottom"), color=FAINT, linewidth=0.5)
