@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers import skip_or_fail
+
 torch.set_num_threads(2)
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip the running test, or fail it where HIPREG_REQUIRE_ALL says that nothing may skip."""
-    if os.environ.get("HIPREG_REQUIRE_ALL") == "1":
-        pytest.fail(f"HIPREG_REQUIRE_ALL=1, and {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 import torch
 from torch import Tensor
 
@@ -50,3 +53,10 @@ def small_pair(batch: int = 2, *, size: Size = SMALL, seed: int = 0) -> Pair:
 def random_displacement(batch: int, *, size: Size = SMALL, largest: float = 2.0) -> Tensor:
     """(batch, 3, D, H, W) independent displacements of up to ``largest`` voxels."""
     return (torch.rand(batch, 3, *size, generator=generator(1)) * 2 - 1) * largest
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip the running test, or fail it where HIPREG_REQUIRE_ALL says that nothing may skip."""
+    if os.environ.get("HIPREG_REQUIRE_ALL") == "1":
+        pytest.fail(f"HIPREG_REQUIRE_ALL=1, and {reason}")
+    pytest.skip(reason)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from results.ablation import main
+from tests.helpers import skip_or_fail
 from tests.results.helpers import finished
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,7 +94,7 @@ def test_latex_escapes_names_and_balances_its_columns(runs: Path, tmp_path: Path
 
 def test_latex_compiles(runs: Path, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
-        pytest.skip("pdflatex is not installed")
+        skip_or_fail("pdflatex is not installed")
     run(runs, tmp_path)
     document = (
         r"\documentclass{article}\usepackage{booktabs}\begin{document}"
