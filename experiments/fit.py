@@ -13,6 +13,7 @@ from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
+from experiments.errors import said_plainly
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.pretrained import starting_weights
 from hipreg.data.batches import training_plans
@@ -61,12 +62,13 @@ def fit(
     Returns:
         The best Dice on the selection pairs.
     """
-    net, state = start(config, cases.fit.images.device)
-    goal = settings.objective(config, cases.labels)
+    with said_plainly():
+        net, state = start(config, cases.fit.images.device)
+        goal = settings.objective(config, cases.labels)
+        evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
+        seen_in_training(config, cases, net)  # refuses a crop that does not fit
+        distributed.refuse_batch_norm(net)
     record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
-    evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
-    seen_in_training(config, cases, net)  # refuses a crop that does not fit
-    distributed.refuse_batch_norm(net)
     distributed.meet()  # from here the others follow: all that can be wrong has been said, once
     folder.mkdir(parents=True, exist_ok=True)
     carry_best(config, folder)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sacred.observers import RunObserver
-from sacred.utils import SacredError
 
 from experiments import run_folder, snapshot
 from experiments.capture import as_terminal, shortened
+from experiments.errors import PlainError
 from experiments.guard import guarded
 from experiments.plain import json_ready, number
 from experiments.redaction import redact, redacted
@@ -24,12 +24,8 @@ logger = logging.getLogger(__name__)
 FORMAT = "hipreg run folder 1"
 
 
-class RunFolderError(SacredError):
-    """A run cannot be recorded; Sacred prints it as one line and no traceback."""
-
-    def __init__(self, message: str) -> None:
-        """Say ``message`` alone."""
-        super().__init__(message, print_traceback=False)  # type: ignore[no-untyped-call]
+class RunFolderError(PlainError):
+    """A run cannot be recorded."""
 
 
 class RunFolderObserver(RunObserver):

@@ -15,14 +15,12 @@ import torch
 from sacred.utils import SacredError
 
 from experiments import settings
+from experiments.errors import PlainError
 from hipreg.training import LostProcessError, Team
 
 
-class TeamError(SacredError):
-    """The training cannot go on without another process; one line and no traceback."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, print_traceback=False)  # type: ignore[no-untyped-call]
+class TeamError(PlainError):
+    """The training cannot go on without another process."""
 
 
 def own_device(config: Mapping[str, Any], team: Team) -> torch.device:

@@ -20,6 +20,7 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
 
 from experiments.cases import Cases, load_cases
 from experiments.configs import add_configs, choose_dataset
+from experiments.errors import said_plainly
 from experiments.fit import fit, follow
 from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain
@@ -46,7 +47,8 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     with leading(team), tempfile.TemporaryDirectory() as scratch:
         distributed.connect(team)
-        cases = load_cases(config, own_device(config, team))
+        with said_plainly():
+            cases = load_cases(config, own_device(config, team))
         announce_data(_run, config, cases)
         return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch), team=team)
 

@@ -49,8 +49,7 @@ def lcc(
         ValueError: If the window is even or not positive, the shapes do not fit, or ``fixed``
             requires a gradient.
     """
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"the LCC window must be odd and positive, got {window}")
+    check_window(window)
     if warped.ndim != 6 or warped.shape[1:] != fixed.shape:
         raise ValueError(
             "warped must be (S, B, 1, D, H, W) over fixed (B, 1, D, H, W), got "
@@ -62,6 +61,16 @@ def lcc(
         mask = torch.ones_like(warped, dtype=torch.bool)
     value: Tensor = _MaskedLCC.apply(warped, fixed, window, mask)  # type: ignore[no-untyped-call]
     return value
+
+
+def check_window(window: int) -> None:
+    """Refuse a window that has no centre voxel.
+
+    Raises:
+        ValueError: If it is even or not positive.
+    """
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f"the LCC window must be odd and positive, got {window}")
 
 
 class _MaskedLCC(torch.autograd.Function):

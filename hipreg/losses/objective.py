@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hipreg.losses.lcc import check_window
 from hipreg.losses.overlap import one_hot, soft_dice_loss
 from hipreg.losses.regularisation import diffusion_penalty, l1_penalty, l2_penalty
 from hipreg.losses.similarity import VolumeMask, covered, lcc_loss, mse_loss
@@ -77,7 +78,8 @@ class Objective:
         lcc_window: Side of the LCC window in voxels.
 
     Raises:
-        ValueError: If a term is unknown, a weight is negative, or all weights are 0.
+        ValueError: If a term is unknown, a weight is negative, all weights are 0, or the window is
+            even.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Objective:
             raise ValueError(f"unknown loss terms {unknown}; known are {sorted(TERMS)}")
         if any(weight < 0 for weight in weights.values()) or not any(weights.values()):
             raise ValueError(f"weights must be 0 or more, one above 0, got {dict(weights)}")
+        check_window(lcc_window)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.labels = labels
         self.lcc_window = lcc_window

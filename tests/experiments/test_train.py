@@ -185,6 +185,7 @@ def test_missing_data_stop_the_run_with_what_to_do(tmp_path: Path) -> None:
     done = command("with", "debug", runs=tmp_path, environment={"HIPREG_DATA": str(tmp_path)})
     output = done.stdout + done.stderr
     assert done.returncode != 0
+    assert "Traceback" not in output
     assert "medicaldecathlon.com" in output
     assert "with synthetic" in output
 
@@ -193,6 +194,7 @@ def test_missing_data_stop_the_run_with_what_to_do(tmp_path: Path) -> None:
 def test_wrong_settings_stop_before_any_training(tmp_path: Path, wrong: str) -> None:
     done = command(*SMALL, wrong, runs=tmp_path)
     assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
     assert not list(tmp_path.glob("*/artifacts/*.pt"))
 
 

@@ -100,5 +100,7 @@ def test_bad_weights_are_refused() -> None:
         Objective({"ncc": 1.0})
     with pytest.raises(ValueError, match="above 0"):
         Objective({"lcc": 0.0})
+    with pytest.raises(ValueError, match="odd"):
+        Objective(lcc_window=8)
     with pytest.raises(ValueError, match="0 or more"):
         Objective({"lcc": 1.0, "l1": -0.1})
