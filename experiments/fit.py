@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from experiments.cases import Cases
 from experiments.errors import said_plainly
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.pretrained import starting_weights
+from experiments.run_folder import copy_file
 from hipreg.data.batches import training_plans
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
@@ -188,7 +188,7 @@ def carry_best(config: Mapping[str, Any], folder: Path) -> None:
     if config["resume_from"] is not None:
         best = Path(config["resume_from"]).with_name("best.pt")
         if best.is_file():
-            shutil.copyfile(best, folder / "best.pt")
+            copy_file(best, folder / "best.pt")
 
 
 def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:

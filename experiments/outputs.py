@@ -8,9 +8,9 @@ from pathlib import Path
 
 from experiments.cases import Cases
 from hipreg.data import CasePair
-from hipreg.evaluation import LabelMetrics, PairJob, evaluate_pairs, write_rows
+from hipreg.evaluation import LabelMetrics, evaluate_pairs, write_rows
 from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
-from hipreg.evaluation.network import Inference, register_pairs
+from hipreg.evaluation.network import Inference, pair_job, register_pairs
 from hipreg.models import RegistrationNet
 
 SPLITS = ("train", "selection", "val")
@@ -24,17 +24,7 @@ CURVES = (
 
 def unregistered(cases: Cases, split: str) -> list[LabelMetrics]:
     """Metrics of a split's pairs before registration."""
-    position = {case: i for i, case in enumerate(cases.held.cases)}
-    labels = cases.held.labels[:, 0].cpu().numpy()
-    jobs = (
-        PairJob(
-            fixed=pair.fixed,
-            moving=pair.moving,
-            fixed_label=labels[position[pair.fixed]],
-            moving_label=labels[position[pair.moving]],
-        )
-        for pair in cases.pairs[split]
-    )
+    jobs = (pair_job(cases.held, pair) for pair in cases.pairs[split])
     return evaluate_pairs(jobs, cases.labels)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from experiments.tracking import DEFAULT_RUNS
+from experiments.run_folder import runs_root
 from hipreg.models import Architecture, CheckpointError, load_checkpoint
 
 PRETRAINED = "pretrained"
@@ -26,7 +25,7 @@ def starting_weights(init_from: str | None, architecture: Architecture) -> Path 
         return None
     if init_from != PRETRAINED:
         return Path(init_from).expanduser()
-    runs = Path(os.environ.get("HIPREG_RUNS") or DEFAULT_RUNS)
+    runs = runs_root()
     found = sorted(runs.glob("*/artifacts/pretrained.pt"), key=lambda path: path.stat().st_mtime)
     for path in reversed(found):
         if fits(load_checkpoint(path).architecture, architecture):

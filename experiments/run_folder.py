@@ -34,6 +34,14 @@ CAPTURED = "captured.txt"
 DIFF = "uncommitted.diff"
 ARTIFACTS = "artifacts"
 
+DEFAULT_RUNS = Path(__file__).resolve().parents[1] / "results" / "runs"
+"""Where runs are recorded unless --runs-dir or HIPREG_RUNS says otherwise."""
+
+
+def runs_root() -> Path:
+    """The folder of all runs: HIPREG_RUNS, else ``results/runs``."""
+    return Path(os.environ.get("HIPREG_RUNS") or DEFAULT_RUNS)
+
 
 def run_ids(root: Path) -> list[int]:
     """The ids of all run folders under ``root``, ascending; none where there is no ``root``."""

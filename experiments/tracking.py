@@ -17,9 +17,9 @@ from experiments.mirror import MongoMirror
 from experiments.observer import RunFolderError, RunFolderObserver
 from experiments.plain import number, plain
 from experiments.redaction import redact, secrets_of
+from experiments.run_folder import runs_root
 
 __all__ = [
-    "DEFAULT_RUNS",
     "RunFolderError",
     "RunFolderObserver",
     "artifacts_folder",
@@ -34,9 +34,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_RUNS = Path(__file__).resolve().parents[1] / "results" / "runs"
-"""Where runs are recorded unless --runs-dir or HIPREG_RUNS says otherwise."""
 
 
 @cli_option("-R", "--runs-dir")  # type: ignore[untyped-decorator]
@@ -90,7 +87,7 @@ def configure(experiment: Any) -> None:
     def choose_observers(options: dict[str, Any]) -> None:
         terminal_columns()
         url = options.get("--mongo-url") or os.environ.get("HIPREG_MONGO_URL")
-        root = options.get("--runs-dir") or os.environ.get("HIPREG_RUNS") or DEFAULT_RUNS
+        root = options.get("--runs-dir") or runs_root()
         experiment.observers[:] = observers(Path(root), url)
         if url:
             # Sacred keeps these very options as part of the run document.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ if __name__ == "__main__":
     # Run as a file, the folder of this file is on the path, and the root should be.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experiments.run_folder import write_text
+from experiments.run_folder import runs_root, write_text
 from results import tables
 from results.comparison import compare
 from results.runs import load_runs
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python results/ablation.py", description=__doc__)
-    runs = Path(os.environ.get("HIPREG_RUNS") or ROOT / "results" / "runs")
+    runs = runs_root()
     parser.add_argument("--runs", type=Path, default=runs, help="folder of the recorded runs")
     out = ROOT / "results" / "tables"
     parser.add_argument("--out", type=Path, default=out, help="folder the tables are written to")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,15 @@ from pathlib import Path
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experiments.run_folder import CONFIG, INFO, METRICS, RUN, create_run_folder, write_json
+from experiments.run_folder import (
+    CONFIG,
+    INFO,
+    METRICS,
+    RUN,
+    create_run_folder,
+    runs_root,
+    write_json,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "results" / "records"
@@ -67,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's number, or its folder")
     parser.add_argument("--to", type=Path, default=RECORDS, help="folder of the kept records")
     arguments = parser.parse_args(argv)
-    root = Path(os.environ.get("HIPREG_RUNS") or ROOT / "results" / "runs")
+    root = runs_root()
     for name in arguments.runs:
         try:
             folder = keep(root / name if name.isdigit() else Path(name), arguments.to)

@@ -14,7 +14,7 @@ from hipreg.benchmark.setting import Setting
 from hipreg.data import CasePair
 from hipreg.data.augment import central_crop
 from hipreg.evaluation import PairJob, evaluate_pairs
-from hipreg.evaluation.network import Inference, register_pairs
+from hipreg.evaluation.network import Inference, pair_job, register_pairs
 from hipreg.models import RegistrationNet, build
 from hipreg.training import autocast
 
@@ -92,13 +92,6 @@ def _time_net(
 
 def _jobs(net: RegistrationNet, material: Material, inference: Inference) -> Iterator[PairJob]:
     bank = material.held
-    labels = {case: bank.labels[row, 0].cpu().numpy() for row, case in enumerate(bank.cases)}
     pairs: Sequence[CasePair] = material.pairs
     for pair, displacement in register_pairs(net, bank, pairs, inference):
-        yield PairJob(
-            fixed=pair.fixed,
-            moving=pair.moving,
-            fixed_label=labels[pair.fixed],
-            moving_label=labels[pair.moving],
-            displacement=displacement,
-        )
+        yield pair_job(bank, pair, displacement)

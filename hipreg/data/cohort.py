@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,14 @@ class Cohort:
         """Voxels of the grid along D, H, W."""
         depth, height, width = self.images.shape[1:]
         return int(depth), int(height), int(width)
+
+    @cached_property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """(D, H, W), which voxels any case's scan or label covers; reads every volume, once."""
+        covered = np.zeros(self.size, dtype=np.bool_)
+        for image, label in zip(self.images, self.labels, strict=True):
+            covered |= (image > 0) | (label > 0)
+        return covered
 
     def index(self, case: int) -> int:
         """Row of a case number.
@@ -132,13 +141,10 @@ def tight_size(cohort: Cohort, multiple: int = 16) -> Size:
     """
     if multiple < 1:
         raise ValueError(f"multiple must be at least 1, got {multiple}")
-    covered = np.zeros(cohort.size, dtype=bool)
-    for image, label in zip(cohort.images, cohort.labels, strict=True):
-        covered |= (image > 0) | (label > 0)
     sizes = []
     for axis, have in enumerate(cohort.size):
         others = tuple(other for other in range(3) if other != axis)
-        where = np.flatnonzero(covered.any(axis=others))
+        where = np.flatnonzero(cohort.covered.any(axis=others))
         want = min(multiple, have)
         while len(where) and want < have:
             start = (have - want) // 2

@@ -68,6 +68,20 @@ def extend(displacement: Displacement, *, size: Size) -> Displacement:
     return F.pad(displacement, padding, mode="replicate")
 
 
+def pair_job(
+    bank: CaseBank, pair: CasePair, displacement: Float[np.ndarray, "3 D H W"] | None = None
+) -> PairJob:
+    """What there is to measure of a pair of cases; None for the pair before registration."""
+    fixed, moving = (bank.cases.index(case) for case in (pair.fixed, pair.moving))
+    return PairJob(
+        fixed=pair.fixed,
+        moving=pair.moving,
+        fixed_label=bank.labels[fixed, 0].cpu().numpy(),
+        moving_label=bank.labels[moving, 0].cpu().numpy(),
+        displacement=displacement,
+    )
+
+
 def register_pairs(
     net: Registrar, bank: CaseBank, pairs: Sequence[CasePair], inference: Inference
 ) -> Iterator[tuple[CasePair, Float[np.ndarray, "3 D H W"]]]:
@@ -96,20 +110,13 @@ def evaluate_network(
         workers: Threads that measure; None for all cores.
     """
     sums: dict[str, float] = {}
-    labels = {case: bank.labels[i, 0].cpu().numpy() for i, case in enumerate(bank.cases)}
 
     def jobs() -> Iterator[PairJob]:
         for chunk, displacements, losses in _register(net, bank, pairs, inference, objective):
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value * len(chunk) / len(pairs)
             for pair, displacement in zip(chunk, displacements, strict=True):
-                yield PairJob(
-                    fixed=pair.fixed,
-                    moving=pair.moving,
-                    fixed_label=labels[pair.fixed],
-                    moving_label=labels[pair.moving],
-                    displacement=displacement,
-                )
+                yield pair_job(bank, pair, displacement)
 
     rows = evaluate_pairs(jobs(), objective.labels, workers=workers)
     return NetworkEvaluation(rows=list(rows), losses=sums)
