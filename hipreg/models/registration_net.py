@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hipreg.models.blocks import Features
 from hipreg.models.decoder import Decoder
 from hipreg.models.encoder import Encoder
-from hipreg.spatial import IDENTITY_GRADIENT, integrate_gradients
+from hipreg.spatial import GradientIntegration
 from hipreg.types import Image, Registration, Size
 
 
@@ -76,14 +76,7 @@ class RegistrationNet(nn.Module):
         gradients: list[Tensor] = self.decoder(levels)
         # Predictions on the network's own coarse grid are not to leave steps in the deformation.
         upsampling: Literal["nearest", "linear"] = "linear" if self.input_stride > 1 else "nearest"
-        displacements = [
-            integrate_gradients(gradient, size=size, upsampling=upsampling)
-            for gradient in gradients
-        ]
-        return Registration(
-            displacements=torch.stack(displacements),
-            deviation=gradients[0] - IDENTITY_GRADIENT,
-        )
+        return Registration(tuple(gradients), GradientIntegration(size, upsampling))
 
     def _check(self, moving: Image, fixed: Image) -> None:
         if moving.shape != fixed.shape or moving.ndim != 5 or moving.shape[1] != 1:

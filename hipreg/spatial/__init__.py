@@ -1,7 +1,14 @@
 """Grids, resampling and integration: geometry without learning."""
 
 from hipreg.spatial.grid import identity_grid
-from hipreg.spatial.integrate import IDENTITY_GRADIENT, integrate_gradients
+from hipreg.spatial.integrate import IDENTITY_GRADIENT, GradientIntegration, integrate_gradients
 from hipreg.spatial.warp import sample, warp
 
-__all__ = ["IDENTITY_GRADIENT", "identity_grid", "integrate_gradients", "sample", "warp"]
+__all__ = [
+    "IDENTITY_GRADIENT",
+    "GradientIntegration",
+    "identity_grid",
+    "integrate_gradients",
+    "sample",
+    "warp",
+]

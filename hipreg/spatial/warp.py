@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from hipreg import native
 from hipreg.spatial.grid import identity_grid
 from hipreg.types import Displacement
 
@@ -44,6 +46,8 @@ def warp(
             f"volume and displacement differ in size: {tuple(volume.shape[2:])} and "
             f"{tuple(displacement.shape[2:])}"
         )
+    if _compiled(volume, displacement):
+        return _resample(volume, displacement, relative=True, interpolation=interpolation)
     d, h, w = volume.shape[2:]
     positions = displacement + identity_grid((d, h, w), device=displacement.device)
     return sample(volume, positions, interpolation=interpolation)
@@ -65,6 +69,8 @@ def sample(
     Returns:
         (B, C, d, h, w) of the volume's type.
     """
+    if _compiled(volume, positions):
+        return _resample(volume, positions, relative=False, interpolation=interpolation)
     # grid_sample wants the last axis first, and -1 and 1 at the centres of the outer voxels.
     scale = [2.0 / max(n - 1, 1) for n in volume.shape[:1:-1]]
     channels = [positions[:, 2 - axis] * scale[axis] - 1.0 for axis in range(3)]
@@ -76,3 +82,32 @@ def sample(
             padding_mode="zeros",
             align_corners=True,
         )
+
+
+def _compiled(volume: Tensor, field: Tensor) -> bool:
+    return not volume.requires_grad and native.usable(volume, field)
+
+
+def _resample(
+    volume: Tensor, field: Tensor, *, relative: bool, interpolation: Literal["linear", "nearest"]
+) -> Tensor:
+    if interpolation == "nearest":
+        return native.resample(volume, field.detach(), relative=relative, nearest=True)
+    result: Tensor = _Resample.apply(volume, field, relative)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Resample(torch.autograd.Function):
+    """Linear reading, differentiable in the positions."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor, field: Tensor, relative: bool) -> Tensor:
+        ctx.save_for_backward(volume, field)
+        ctx.relative = relative
+        return native.resample(volume, field, relative=relative, nearest=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[None, Tensor, None]:
+        volume, field = ctx.saved_tensors
+        return None, native.resample_slope(volume, field, upstream, relative=ctx.relative), None
