@@ -12,6 +12,8 @@ from hipreg.native.kernels import (
     integrate_adjoint,
     lcc,
     resample,
+    resample_affine,
+    resample_labels,
     resample_slope,
     usable,
 )
@@ -23,6 +25,8 @@ __all__ = [
     "integrate_adjoint",
     "lcc",
     "resample",
+    "resample_affine",
+    "resample_labels",
     "resample_slope",
     "usable",
 ]

@@ -57,13 +57,21 @@ def _load() -> ctypes.CDLL:
     reasons = []
     for variant in VARIANTS:
         try:
-            path = _cache_folder() / f"kernels-{_key(compiler, variant)}.so"
-            if not path.exists():
-                _compile(compiler, variant, path)
-            return ctypes.CDLL(str(path))
+            return _load_variant(compiler, variant)
         except (_BuildError, OSError) as error:
             reasons.append(str(error))
     raise _BuildError(reasons[0])
+
+
+def _load_variant(compiler: str, variant: tuple[str, ...]) -> ctypes.CDLL:
+    path = _cache_folder() / f"kernels-{_key(compiler, variant)}.so"
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError as error:
+            logger.info("%s cannot be loaded (%s): compiling it anew", path, error)
+    _compile(compiler, variant, path)
+    return ctypes.CDLL(str(path))
 
 
 def _sources() -> list[Path]:

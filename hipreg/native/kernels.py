@@ -22,9 +22,10 @@ class _Size(ctypes.Structure):
 
 _SIGNATURES = {
     "resample": (
-        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_int, c_int),
+        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int, c_int),
         *(c_void_p, c_void_p, c_void_p, c_int),
     ),
+    "resample_labels": (c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int),
     "lcc_scratch": (_Size, c_long, c_int),
     "lcc": (c_long, c_long, _Size, c_long, c_float, *[c_void_p] * 6, c_int),
     "integrate_scratch": (_Size, _Size, c_int),
@@ -89,31 +90,52 @@ def resample(volume: Tensor, field: Tensor, *, relative: bool, nearest: bool) ->
         nearest: Read the nearest voxel instead of interpolating.
     """
     out = volume.new_empty((*volume.shape[:2], *field.shape[2:]))
-    _resample(volume.contiguous(), field.contiguous(), relative, nearest, out, None)
+    _resample(volume, out, None, field=field, relative=relative, nearest=nearest)
     return out
 
 
 def resample_slope(volume: Tensor, field: Tensor, upstream: Tensor, *, relative: bool) -> Tensor:
     """The gradient of ``field`` from that of ``resample``'s result."""
     slope = torch.empty_like(field, memory_format=torch.contiguous_format)
-    upstream = upstream.contiguous()
-    _resample(volume.contiguous(), field.contiguous(), relative, False, upstream, slope)
+    _resample(volume, upstream.contiguous(), slope, field=field, relative=relative)
     return slope
+
+
+def resample_affine(volume: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Read (B, C, D, H, W) linearly where (B, 3, 4) maps send voxels: (B, C, *size)."""
+    out = volume.new_empty((*volume.shape[:2], *size))
+    _resample(volume, out, None, maps=maps)
+    return out
+
+
+def resample_labels(labels: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """The same of uint8 labels, at the nearest voxels."""
+    labels, maps = labels.contiguous(), maps.contiguous()
+    out = labels.new_empty((*labels.shape[:2], *size))
+    _call(
+        "resample_labels",
+        *(*labels.shape[:2], _Size.of(labels), _Size.of(out), _at(labels), _at(maps), _at(out)),
+    )
+    return out
 
 
 def _resample(
     volume: Tensor,
-    field: Tensor,
-    relative: bool,
-    nearest: bool,
     out: Tensor,
     slope: Tensor | None,
+    *,
+    field: Tensor | None = None,
+    maps: Tensor | None = None,
+    relative: bool = False,
+    nearest: bool = False,
 ) -> None:
-    batch, channels, *size = volume.shape
-    padded = volume.new_empty([channels, *(side + 2 for side in size)])
+    volume = volume.contiguous()
+    field = None if field is None else field.contiguous()
+    maps = None if maps is None else maps.contiguous()
+    padded = volume.new_empty([volume.shape[1], *(side + 2 for side in volume.shape[2:])])
     _call(
         "resample",
-        *(batch, channels, _Size.of(volume), _Size.of(field), _at(volume), _at(field)),
+        *(*volume.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(field), _at(maps)),
         *(relative, nearest, _at(out), _at(slope), _at(padded)),
     )
 

@@ -39,35 +39,45 @@ static inline float lower(float position, float length) {
     return index < length - 1 ? index : length - 1;
 }
 
-/* ``field`` points to the line's first component, ``stride`` leads to the next one. */
-static void find_corners(Size in, const float *field, long stride, long count, const float *origin,
-                         float step, int nearest, Corners to) {
-    const float *field_d = field, *field_h = field + stride, *field_w = field + 2 * stride;
+/* Positions along one line of output voxels: origin + step * w, and the field's where there is one. */
+typedef struct {
+    const float *field; /* the line's first component, or NULL */
+    long stride;        /* from one component to the next */
+    float origin[3], step[3];
+} Line;
+
+static inline float position(const Line *line, long axis, long w) {
+    float affine = line->origin[axis] + line->step[axis] * (float)(int32_t)w;
+    return line->field ? line->field[axis * line->stride + w] + affine : affine;
+}
+
+static void find_nearest(Size in, Line line, long count, int32_t *base) {
+    int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
+    for (long w = 0; w < count; w++) {
+        int32_t d = (int32_t)rintf(clamped(position(&line, 0, w), (float)in.d));
+        int32_t h = (int32_t)rintf(clamped(position(&line, 1, w), (float)in.h));
+        int32_t i = (int32_t)rintf(clamped(position(&line, 2, w), (float)in.w));
+        base[w] = (d + 1) * plane + (h + 1) * row + i + 1;
+    }
+}
+
+static void find_corners(Size in, Line line, long count, Corners to) {
     float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
     int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
-    if (nearest) {
-        for (long w = 0; w < count; w++) {
-            int32_t d = (int32_t)rintf(clamped(field_d[w] + origin[0], depth));
-            int32_t h = (int32_t)rintf(clamped(field_h[w] + origin[1], height));
-            int32_t i = (int32_t)rintf(clamped(field_w[w] + step * (float)w, width));
-            to.base[w] = (d + 1) * plane + (h + 1) * row + i + 1;
-        }
-        return;
-    }
 #pragma omp simd
     for (long w = 0; w < count; w++) {
-        float d = field_d[w] + origin[0], h = field_h[w] + origin[1];
-        float i = field_w[w] + step * (float)(int32_t)w;
-        float pd = clamped(d, depth), ph = clamped(h, height), pi = clamped(i, width);
-        to.inside[w] = (pd > -1) & (ph > -1) & (pi > -1) & (pd < depth) & (ph < height) &
-                               (pi < width)
+        float pd = clamped(position(&line, 0, w), depth);
+        float ph = clamped(position(&line, 1, w), height);
+        float pw = clamped(position(&line, 2, w), width);
+        to.inside[w] = (pd > -1) & (ph > -1) & (pw > -1) & (pd < depth) & (ph < height) &
+                               (pw < width)
                            ? 1.0f
                            : 0.0f;
-        float ld = lower(pd, depth), lh = lower(ph, height), li = lower(pi, width);
-        to.base[w] = ((int32_t)ld + 1) * plane + ((int32_t)lh + 1) * row + (int32_t)li + 1;
+        float ld = lower(pd, depth), lh = lower(ph, height), lw = lower(pw, width);
+        to.base[w] = ((int32_t)ld + 1) * plane + ((int32_t)lh + 1) * row + (int32_t)lw + 1;
         to.d[w] = pd - ld;
         to.h[w] = ph - lh;
-        to.w[w] = pi - li;
+        to.w[w] = pw - lw;
     }
 }
 
@@ -83,12 +93,7 @@ static void fetch(const float *padded, Size in, const int32_t *base, long count,
     }
 }
 
-static void read_line(const float *padded, Size in, Corners at, long count, int nearest,
-                      float *out) {
-    if (nearest) {
-        for (long w = 0; w < count; w++) out[w] = padded[at.base[w]];
-        return;
-    }
+static void read_line(const float *padded, Size in, Corners at, long count, float *out) {
     fetch(padded, in, at.base, count, at.corners);
     const float *a = at.corners, *b = a + 2 * count, *e = b + 2 * count, *f = e + 2 * count;
 #pragma omp simd
@@ -124,27 +129,40 @@ static void add_slopes(const float *padded, Size in, Corners at, long count,
     }
 }
 
-/* Reads ``channels`` volumes of a batch at positions (relative: added to the voxel's own).
+/* The line (d, h) of a volume's positions: those of the field, or of an affine map of voxels (three
+ * rows of four) where there is one; with ``relative`` the field is added to the voxel's own. */
+static Line line_at(const float *field, const float *map, int relative, Size size, long d, long h) {
+    Line line = {.field = field ? field + (d * size.h + h) * size.w : 0, .stride = voxels(size)};
+    float at[3] = {(float)d, (float)h, 0}, identity[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
+    if (!map && !relative) return line;
+    for (long axis = 0; axis < 3; axis++) {
+        const float *row = (map ? map : identity) + 4 * axis;
+        line.origin[axis] = row[3] + row[0] * at[0] + row[1] * at[1];
+        line.step[axis] = row[2];
+    }
+    return line;
+}
+
+/* Reads ``channels`` volumes of a batch at positions, see ``line_at``.
  *
- * volume (batch, channels, in), field (batch, 3, size), out (batch, channels, size); scratch for
- * channels padded volumes. With ``slope`` (batch, 3, size) instead of ``out`` being written,
- * ``out`` is the upstream gradient and ``slope`` becomes that of the positions.
- */
+ * volume (batch, channels, in), field (batch, 3, size) or maps (batch, 3, 4), out (batch, channels,
+ * size); scratch for channels padded volumes. Where there is ``slope`` (batch, 3, size), ``out`` is
+ * the upstream gradient and ``slope`` becomes that of the positions. */
 void hipreg_resample(long batch, long channels, Size in, Size size, const float *volume,
-                     const float *field, int relative, int nearest, float *out, float *slope,
-                     float *scratch, int threads) {
+                     const float *field, const float *maps, int relative, int nearest, float *out,
+                     float *slope, float *scratch, int threads) {
     long padded = voxels(padded_size(in)), count = voxels(size);
-    for (long b = 0; b < batch; b++) {
 #pragma omp parallel num_threads(threads)
-        {
-            int32_t base[size.w];
-            float lines[12 * size.w];
-            Corners at = {base,
-                          lines,
-                          lines + size.w,
-                          lines + 2 * size.w,
-                          lines + 3 * size.w,
-                          lines + 4 * size.w};
+    {
+        int32_t base[size.w];
+        float lines[12 * size.w];
+        Corners at = {base,
+                      lines,
+                      lines + size.w,
+                      lines + 2 * size.w,
+                      lines + 3 * size.w,
+                      lines + 4 * size.w};
+        for (long b = 0; b < batch; b++) {
 #pragma omp for collapse(2)
             for (long c = 0; c < channels; c++)
                 for (long d = 0; d < in.d + 2; d++)
@@ -153,22 +171,51 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
 #pragma omp for collapse(2)
             for (long d = 0; d < size.d; d++)
                 for (long h = 0; h < size.h; h++) {
-                    long line = (d * size.h + h) * size.w;
-                    const float *to = field + 3 * b * count + line;
-                    float origin[2] = {relative ? (float)d : 0, relative ? (float)h : 0};
-                    float step = relative ? 1 : 0, *by = slope ? slope + 3 * b * count + line : 0;
-                    find_corners(in, to, count, size.w, origin, step, nearest, at);
+                    long start = (d * size.h + h) * size.w;
+                    float *by = slope ? slope + 3 * b * count + start : 0;
+                    Line line = line_at(field ? field + 3 * b * count : 0,
+                                        maps ? maps + 12 * b : 0, relative, size, d, h);
+                    if (nearest)
+                        find_nearest(in, line, size.w, base);
+                    else
+                        find_corners(in, line, size.w, at);
                     for (long axis = 0; by && axis < 3; axis++)
                         memset(by + axis * count, 0, (size_t)size.w * sizeof(float));
                     for (long c = 0; c < channels; c++) {
-                        float *line_out = out + (b * channels + c) * count + line;
+                        float *values = out + (b * channels + c) * count + start;
                         const float *from = scratch + c * padded;
                         if (by)
-                            add_slopes(from, in, at, size.w, line_out, by, count);
+                            add_slopes(from, in, at, size.w, values, by, count);
+                        else if (nearest)
+                            for (long w = 0; w < size.w; w++) values[w] = from[base[w]];
                         else
-                            read_line(from, in, at, size.w, nearest, line_out);
+                            read_line(from, in, at, size.w, values);
                     }
                 }
         }
     }
+}
+
+/* Labels (batch, channels, in) at the nearest voxels under maps (batch, 3, 4); 0 outside. */
+void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
+                            const float *maps, uint8_t *out, int threads) {
+    long count = voxels(size);
+#pragma omp parallel for collapse(3) num_threads(threads)
+    for (long b = 0; b < batch; b++)
+        for (long d = 0; d < size.d; d++)
+            for (long h = 0; h < size.h; h++) {
+                Line line = line_at(0, maps + 12 * b, 0, size, d, h);
+                for (long w = 0; w < size.w; w++) {
+                    float pd = rintf(position(&line, 0, w)), ph = rintf(position(&line, 1, w));
+                    float pw = rintf(position(&line, 2, w));
+                    int inside = pd >= 0 && ph >= 0 && pw >= 0 && pd < (float)in.d &&
+                                 ph < (float)in.h && pw < (float)in.w;
+                    long from = inside ? ((long)pd * in.h + (long)ph) * in.w + (long)pw : 0;
+                    long to = (d * size.h + h) * size.w + w;
+                    for (long c = 0; c < channels; c++) {
+                        const uint8_t *source = labels + (b * channels + c) * voxels(in);
+                        out[(b * channels + c) * count + to] = inside ? source[from] : 0;
+                    }
+                }
+            }
 }

@@ -2,7 +2,7 @@
 
 from hipreg.spatial.grid import identity_grid
 from hipreg.spatial.integrate import IDENTITY_GRADIENT, GradientIntegration, integrate_gradients
-from hipreg.spatial.warp import sample, warp
+from hipreg.spatial.warp import sample, sample_affine, warp
 
 __all__ = [
     "IDENTITY_GRADIENT",
@@ -10,5 +10,6 @@ __all__ = [
     "identity_grid",
     "integrate_gradients",
     "sample",
+    "sample_affine",
     "warp",
 ]

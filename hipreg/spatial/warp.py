@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from hipreg import native
 from hipreg.spatial.grid import identity_grid
-from hipreg.types import Displacement
+from hipreg.types import Displacement, Size
 
 
 def warp(
@@ -82,6 +82,34 @@ def sample(
             padding_mode="zeros",
             align_corners=True,
         )
+
+
+def sample_affine(
+    images: Float[Tensor, "B C D H W"],
+    labels: UInt8[Tensor, "B L D H W"],
+    maps: Float[Tensor, "B 3 4"],
+    *,
+    size: Size,
+) -> tuple[Float[Tensor, "B C d h w"], UInt8[Tensor, "B L d h w"]]:
+    """Read images linearly and labels at the nearest voxel under affine maps; outside they read 0.
+
+    Args:
+        images: (B, C, D, H, W) of any floating type.
+        labels: (B, L, D, H, W) hard labels.
+        maps: (B, 3, 4), from voxels of the result to voxels of the source, axes D, H, W.
+        size: Voxels d, h, w of the result.
+
+    Returns:
+        Images (B, C, d, h, w) and labels (B, L, d, h, w).
+    """
+    if native.usable(images, maps):
+        found = native.resample_affine(images, maps, size)
+        return found, native.resample_labels(labels, maps, size)
+    grid = identity_grid(size, device=images.device).flatten(1)
+    positions = maps[..., :3] @ grid + maps[..., 3:]
+    positions = positions.reshape(*positions.shape[:2], *size)
+    nearest = sample(labels.to(images.dtype), positions, interpolation="nearest")
+    return sample(images, positions), nearest.to(labels.dtype)
 
 
 def _compiled(volume: Tensor, field: Tensor) -> bool:
