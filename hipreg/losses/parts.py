@@ -56,7 +56,6 @@ class _InParts(torch.autograd.Function):
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
         device, batch = parameters[0].device, len(parameters[0])
-        weight = torch.tensor(weights, device=device)
         gradients = [torch.zeros_like(p) for p in parameters if differentiable]
         values = []
         for part in _parts(batch, device):
@@ -66,7 +65,7 @@ class _InParts(torch.autograd.Function):
                 found = terms(Registration(leaves, chosen.transform), pair.of(part))
                 values.append(found.detach())
                 if differentiable:
-                    total = (weight @ found).sum() / batch
+                    total = _weighted(weights, found.sum(1)) / batch
                     slopes = torch.autograd.grad(total, leaves, allow_unused=True)
             for gradient, slope in zip(gradients, slopes if differentiable else (), strict=True):
                 if slope is not None:
@@ -74,12 +73,17 @@ class _InParts(torch.autograd.Function):
         mean = torch.cat(values, dim=1).mean(dim=1)
         ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(mean)
-        return weight @ mean, mean
+        return _weighted(weights, mean), mean
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         return (*[None] * 5, *(gradient * upstream for gradient in ctx.saved_tensors))
+
+
+def _weighted(weights: Sequence[float], terms: Float[Tensor, " T"]) -> Tensor:
+    # Numbers that come from the host as such, and not as a tensor, keep a GPU's queue running.
+    return torch.stack([w * term for w, term in zip(weights, terms.unbind(), strict=True)]).sum()
 
 
 def _parts(batch: int, device: torch.device) -> Iterator[slice]:
