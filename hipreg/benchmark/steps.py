@@ -20,8 +20,9 @@ from hipreg.training import autocast, training_step
 from hipreg.types import Pair
 
 PHASES = ("data", "forward", "losses", "backward", "optimiser")
-"""Of the direct step ``forward`` holds the integration of the gradients, ``losses`` the warps. Of the
-fast one ``losses`` holds both, and the gradient by what the network predicted, which is
+"""Of the direct step ``forward`` holds the integration of the gradients, ``losses`` the warps.
+
+Of the fast one ``losses`` holds both, and the gradient by what the network predicted, which is
 computed along with the value; ``backward`` is the network's alone.
 """
 

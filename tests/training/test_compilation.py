@@ -35,7 +35,7 @@ def test_what_cannot_be_compiled_trains_as_it_is_after_one_warning(
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, about itself
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
 def test_compiled_network_predicts_what_it_did() -> None:
     if shutil.which("g++") is None:
         skip_or_fail("no C++ compiler, which torch.compile needs on a CPU")
