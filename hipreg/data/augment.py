@@ -143,11 +143,10 @@ def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
     Returns:
         The pair on a grid of ``size``.
     """
-    voxel_maps = _between_voxels(maps, tuple(pair.fixed.shape[2:]), size)
-    images = torch.cat([pair.moving, pair.fixed], dim=1)
-    labels = torch.cat([pair.moving_label, pair.fixed_label], dim=1)
-    images, labels = sample_affine(images, labels, voxel_maps.to(images.device), size=size)
-    return Pair(images[:, :1], images[:, 1:], labels[:, :1], labels[:, 1:])
+    voxel_maps = _between_voxels(maps, tuple(pair.fixed.shape[2:]), size).to(pair.fixed.device)
+    moving, moving_label = sample_affine(pair.moving, pair.moving_label, voxel_maps, size=size)
+    fixed, fixed_label = sample_affine(pair.fixed, pair.fixed_label, voxel_maps, size=size)
+    return Pair(moving, fixed, moving_label, fixed_label)
 
 
 def _between_voxels(

@@ -196,26 +196,35 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
     }
 }
 
+/* The nearest voxel of each of a line's positions, -1 outside. */
+static void find_labels(Size in, Line line, long count, int32_t *index) {
+    float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
+    int32_t row = (int32_t)in.w, plane = (int32_t)in.h * row;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float d = rintf(position(&line, 0, w)), h = rintf(position(&line, 1, w));
+        float i = rintf(position(&line, 2, w));
+        int inside = (d >= 0) & (h >= 0) & (i >= 0) & (d < depth) & (h < height) & (i < width);
+        float near_d = inside ? d : 0, near_h = inside ? h : 0, near_w = inside ? i : 0;
+        int32_t at = (int32_t)near_d * plane + (int32_t)near_h * row + (int32_t)near_w;
+        index[w] = inside ? at : -1;
+    }
+}
+
 /* Labels (batch, channels, in) at the nearest voxels under maps (batch, 3, 4); 0 outside. */
 void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
                             const float *maps, uint8_t *out, int threads) {
     long count = voxels(size);
-#pragma omp parallel for collapse(3) num_threads(threads)
+#pragma omp parallel for collapse(2) num_threads(threads)
     for (long b = 0; b < batch; b++)
         for (long d = 0; d < size.d; d++)
             for (long h = 0; h < size.h; h++) {
-                Line line = line_at(0, maps + 12 * b, 0, size, d, h);
-                for (long w = 0; w < size.w; w++) {
-                    float pd = rintf(position(&line, 0, w)), ph = rintf(position(&line, 1, w));
-                    float pw = rintf(position(&line, 2, w));
-                    int inside = pd >= 0 && ph >= 0 && pw >= 0 && pd < (float)in.d &&
-                                 ph < (float)in.h && pw < (float)in.w;
-                    long from = inside ? ((long)pd * in.h + (long)ph) * in.w + (long)pw : 0;
-                    long to = (d * size.h + h) * size.w + w;
-                    for (long c = 0; c < channels; c++) {
-                        const uint8_t *source = labels + (b * channels + c) * voxels(in);
-                        out[(b * channels + c) * count + to] = inside ? source[from] : 0;
-                    }
+                int32_t index[size.w];
+                find_labels(in, line_at(0, maps + 12 * b, 0, size, d, h), size.w, index);
+                for (long c = 0; c < channels; c++) {
+                    const uint8_t *from = labels + (b * channels + c) * voxels(in);
+                    uint8_t *to = out + (b * channels + c) * count + (d * size.h + h) * size.w;
+                    for (long w = 0; w < size.w; w++) to[w] = index[w] < 0 ? 0 : from[index[w]];
                 }
             }
 }
