@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ CENTRE = 0.5
 
 CPU_CHUNK = 1
 GPU_CHUNK = 64
-"""Volumes of one chunk. On a CPU all temporaries of one volume stay in cache."""
+"""Pairs, and predictions of each, at a time. On a CPU a volume's temporaries stay in cache."""
 
 
 def lcc(
@@ -109,20 +110,20 @@ def _in_chunks(
     values = warped.new_zeros(warped.shape[:2], dtype=torch.float32)
     gradient = torch.empty_like(warped, dtype=torch.float32) if needs_gradient else None
     chunk = CPU_CHUNK if warped.device.type == "cpu" else GPU_CHUNK
-    for b in range(fixed.shape[0]):
+    for b in _slices(fixed.shape[0], chunk):
         reference = _Reference.of(fixed[b, 0].float() - CENTRE, box)
-        for start in range(0, warped.shape[0], chunk):
-            part = slice(start, start + chunk)
+        for s in _slices(warped.shape[0], chunk):
             value, slope = _value_and_gradient(
-                warped[part, b, 0].float() - CENTRE,
-                reference,
-                mask[part, b, 0],
-                needs_gradient,
+                warped[s, b, 0].float() - CENTRE, reference, mask[s, b, 0], needs_gradient
             )
-            values[part, b] = value
+            values[s, b] = value
             if gradient is not None and slope is not None:
-                gradient[part, b, 0] = slope
+                gradient[s, b, 0] = slope
     return values, gradient
+
+
+def _slices(length: int, step: int) -> Iterator[slice]:
+    return (slice(start, start + step) for start in range(0, length, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class _Reference:
 def _value_and_gradient(
     warped: Tensor, reference: _Reference, mask: Tensor, needs_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Masked mean of cc, (S,), and its gradient in ``warped``, (S, D, H, W)."""
+    """Masked mean of cc, (S, B), and its gradient in ``warped``, (S, B, D, H, W)."""
     box, image = reference.box, reference.image
     weight = mask / mask.sum((-3, -2, -1), keepdim=True).clamp(min=1)
     mean = box.mean(warped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 import torch
 
@@ -93,3 +95,16 @@ def test_bad_arguments_are_refused() -> None:
         lcc(image, image)
     with pytest.raises(ValueError, match="detach"):
         lcc(image[None], image.clone().requires_grad_())
+
+
+def test_volumes_at_once_or_one_by_one_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    warped = torch.stack([smooth_images(3, seed=s) for s in (1, 2)]).requires_grad_()
+    fixed = smooth_images(3, seed=3)
+    found = []
+    for chunk in (1, 2, 64):
+        monkeypatch.setattr(import_module("hipreg.losses.lcc"), "CPU_CHUNK", chunk)
+        value = lcc(warped, fixed)
+        (gradient,) = torch.autograd.grad(value.sum(), warped)
+        found.append((value.detach(), gradient))
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0], rtol=1e-6, atol=1e-9)
