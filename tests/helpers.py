@@ -60,3 +60,12 @@ def skip_or_fail(reason: str) -> None:
     if os.environ.get("HIPREG_REQUIRE_ALL") == "1":
         pytest.fail(f"HIPREG_REQUIRE_ALL=1, and {reason}")
     pytest.skip(reason)
+
+
+class Displacements:
+    """Parameters that are displacements themselves."""
+
+    identity = 0.0
+
+    def __call__(self, parameters: torch.Tensor) -> torch.Tensor:
+        return parameters

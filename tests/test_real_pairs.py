@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from hipreg.data import CasePair, Cohort, load_cohort, pairs_for, tight_size
 from hipreg.data.augment import central_crop
@@ -15,6 +16,8 @@ from hipreg.evaluation.network import Inference, evaluate_network
 from hipreg.losses import Objective
 from hipreg.models import Architecture, build
 from hipreg.training import Recipe, TrainingState, train
+from hipreg.types import Registration
+from tests.helpers import Displacements
 
 pytestmark = pytest.mark.real_data
 
@@ -56,3 +59,18 @@ def test_a_net_overfits_one_real_pair(cohort: Cohort) -> None:
     )
     found = evaluate_network(net.eval(), bank, pairs, Inference(size=size), objective=objective)
     assert aggregate(found.rows)["dice"] > 0.95
+
+
+def test_tight_crop_changes_no_similarity_or_overlap_of_a_displacement(cohort: Cohort) -> None:
+    bank = CaseBank.of(cohort, (1, 3))
+    (whole,) = bank.named_pairs([CasePair(fixed=1, moving=3)], batch_size=1)
+    size = tight_size(cohort)
+    crop = tuple(slice((64 - side) // 2, (64 + side) // 2) for side in size)
+    coarse = torch.randn(1, 3, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    field = F.interpolate(coarse, size=whole.fixed.shape[2:], mode="trilinear")
+    objective = Objective({"lcc": 1.0, "mse": 1.0, "dice": 1.0})
+    full = objective(Registration((field,), Displacements()), whole)
+    inner = Registration((field[(..., *crop)].contiguous(),), Displacements())
+    tight = objective(inner, central_crop(whole, size=size))
+    for name, value in full.terms.items():
+        torch.testing.assert_close(tight.terms[name], value, rtol=1e-5, atol=1e-6, msg=name)

@@ -8,17 +8,8 @@ import torch
 from hipreg.losses import TERMS, Objective
 from hipreg.spatial import warp
 from hipreg.types import Pair, Registration
-from tests.helpers import SMALL, random_displacement, small_pair
+from tests.helpers import SMALL, Displacements, random_displacement, small_pair
 from tests.losses.direct import direct_lcc_map
-
-
-class Displacements:
-    """Parameters that are displacements themselves."""
-
-    identity = 0.0
-
-    def __call__(self, parameters: torch.Tensor) -> torch.Tensor:
-        return parameters
 
 
 def registration(pair: Pair, scales: int = 3) -> Registration:
