@@ -133,7 +133,10 @@ def read_record(folder: Path) -> RunRecord:
     Raises:
         ValueError: ``run.json`` is missing or no JSON object, or the folder's name no number.
     """
-    return RunRecord(int(folder.name), folder, read_document(folder / run_folder.RUN))
+    document = read_document(folder / run_folder.RUN)
+    if not folder.name.isdecimal():
+        raise ValueError(f"the name of a run folder is its number, got {folder.name!r}")
+    return RunRecord(int(folder.name), folder, document)
 
 
 @dataclass(frozen=True, slots=True)
