@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.records import read_metrics
+from experiments.series import Series
 from hipreg.evaluation import aggregate, read_rows
 from hipreg.models import Architecture, Checkpoint, build, load_checkpoint, save_checkpoint
 
@@ -48,12 +50,8 @@ class Finished:
     def document(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text())
 
-    def metrics(self) -> dict[str, list[tuple[int, float]]]:
-        series: dict[str, list[tuple[int, float]]] = {}
-        for line in (self.folder / "metrics.jsonl").read_text().splitlines():
-            point = json.loads(line)
-            series.setdefault(point["name"], []).append((point["step"], float(point["value"])))
-        return series
+    def metrics(self) -> dict[str, Series]:
+        return read_metrics(self.folder / "metrics.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +173,10 @@ def test_newest_fitting_pretrained_weights_are_used_and_named(tmp_path: Path) ->
             tmp_path / f"{number}" / "artifacts" / "pretrained.pt",
             Checkpoint(shape, build(shape, seed=5).state_dict()),
         )
-    done = command(*SMALL, "epochs=1", "init_from=pretrained", runs=tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    done = command(
+        "-R", str(tmp_path), *SMALL, "epochs=1", "pretrain", runs=tmp_path / "elsewhere"
+    )
     assert done.returncode == 0, done.stderr
     output = done.stdout + done.stderr
     assert str(tmp_path / "1" / "artifacts" / "pretrained.pt") in output
