@@ -1,0 +1,62 @@
+"""What is done to runs elsewhere in this package: each subcommand is one call of one function."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from experiments.runs import wording
+from experiments.runs.errors import RunsError
+from experiments.runs.gather import find_run, find_runs
+
+
+def sync(root: Path, arguments: argparse.Namespace) -> int:
+    """Bring the MongoDB mirror up to date."""
+    from experiments.sync import sync as bring_up_to_date
+
+    url = arguments.mongo_url or os.environ.get("HIPREG_MONGO_URL")
+    if not url:
+        raise RunsError("sync needs a database: --mongo-url URL, or the variable HIPREG_MONGO_URL")
+    ids = [int(run.id) for run in find_runs(root, arguments.run_names)] or None
+    report = bring_up_to_date(root, url, ids=ids)
+    print(report)
+    return 0
+
+
+def reap(root: Path, arguments: argparse.Namespace) -> int:
+    """Close the records of runs whose process is gone."""
+    from experiments.ends import reap as close_dead
+
+    closed = close_dead(root)
+    if arguments.json:
+        json.dump([run.id for run in closed], sys.stdout)
+        print()
+        return 0
+    for run in closed:
+        print(
+            f"run {run.id} ({run.name}): closed as {run.status}; resume it with: resume {run.id}"
+        )
+    print(f"{wording.counted(len(closed), 'dead run')} closed in {root}", file=sys.stderr)
+    return 0
+
+
+def resume(root: Path, arguments: argparse.Namespace) -> int:
+    """Continue a run; this process becomes the training."""
+    from experiments.resume import resume_arguments
+
+    run = find_run(root, arguments.run_name)
+    overrides = arguments.overrides[arguments.overrides[:1] == ["with"] :]
+    train = [sys.executable, "-m", "experiments.train", *resume_arguments(run.record, overrides)]
+    sys.stdout.flush()
+    os.execve(train[0], train, {**os.environ, "HIPREG_RUNS": str(run.folder.resolve().parent)})
+
+
+def omniboard(root: Path, arguments: argparse.Namespace) -> int:
+    """Browse the runs in Omniboard until Ctrl-C."""
+    from experiments.omniboard import serve
+
+    serve(root, arguments.mongo_url or os.environ.get("HIPREG_MONGO_URL"))
+    return 0
