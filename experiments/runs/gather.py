@@ -89,7 +89,7 @@ def _find(root: Path, typed: str) -> Summary:
         return _with_ancestors(root / str(_ids(root)[-1]))
     if Path(typed).is_dir() and (Path(typed) / run_folder.RUN).exists():
         return _with_ancestors(Path(typed))
-    named = [summary for summary in some_runs(root) if summary.name == typed]
+    named = [summary for summary in some_runs(root) if typed and summary.name == typed]
     if len(named) == 1:
         return _with_ancestors(named[0].folder)
     if named:

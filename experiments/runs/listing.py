@@ -204,7 +204,8 @@ def as_document(run: Summary) -> dict[str, Any]:
         name: {"step": step, "value": json_value(value)}
         for name, (step, value) in run.tail.values.items()
     }
-    return {**known, "epochs": run.epochs, "config": run.config, "metrics": metrics}
+    about = {"epochs": run.epochs, "damage": run.damage or None}
+    return {**known, **about, "config": run.config, "metrics": metrics}
 
 
 def _write_notes(
@@ -227,7 +228,7 @@ def _write_notes(
             f"dead ({_some(dead)}): the process is gone; `python -m experiments.runs reap` closes "
             f"the record, `python -m experiments.runs resume {dead[-1]}` goes on from there"
         )
-    notes += [f"damaged: {run.folder}: {run.damage}" for run in rows if run.status == DAMAGED]
+    notes += [f"damaged: {run.folder}: {run.damage}" for run in rows if run.damage]
     sys.stderr.writelines(f"{tables.printable(note)}\n" for note in notes)
 
 

@@ -92,10 +92,11 @@ def _status(run: Summary) -> Cell:
 
 def _warnings(run: Summary) -> str:
     warnings = run.document.get("warnings") or []
-    if not warnings:
-        return ""
-    *others, last = [str(entry.get("what")) for entry in warnings if isinstance(entry, dict)]
-    return last + (f" ({len(others)} more in run.json)" if others else "")
+    said = [
+        str(entry["what"]) for entry in warnings if isinstance(entry, dict) and "what" in entry
+    ]
+    more = f" ({len(said) - 1} more in run.json)" if len(said) > 1 else ""
+    return said[-1] + more if said else ""
 
 
 def _nonfinite(run: Summary) -> str:
@@ -190,8 +191,8 @@ def _configuration(run: Summary, *, everything: bool) -> list[Table]:
         rows.append((key, Cell(wording.entry(value), "bold"), Cell(normally, "bright_black")))
     if everything:
         rows += [(key, Cell(wording.entry(value)), Cell("")) for key, value in rest.items()]
-    note = "" if everything or not rest else f"; the other {len(rest)}: --all"
-    title = f"Configuration ({len(differing)} of {len(run.config)} not the default{note})"
+    note = "" if everything or not rest else "; others: --all"
+    title = f"Configuration ({len(differing)} of {len(run.config)} not default{note})"
     return [Table([Column(), Column(wraps=True), Column(wraps=True)], rows, title, headed=False)]
 
 

@@ -166,6 +166,9 @@ def _mongo_options(parser: argparse.ArgumentParser) -> None:
 
 def _sync_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_names", nargs="*", metavar="RUN", help=f"{_RUN}; none: all runs")
+    parser.add_argument(
+        "--thorough", action="store_true", help="also write anew what is known to be up to date"
+    )
     _mongo_options(parser)
 
 

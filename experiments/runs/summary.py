@@ -181,4 +181,4 @@ def search_only(summaries: Iterable[Summary], wanted: frozenset[str]) -> None:
 
 def superseded(summaries: Iterable[Summary]) -> set[int | str]:
     """The runs that another of ``summaries`` continues."""
-    return {item.parent for item in summaries if item.parent is not None}
+    return {item.parent for item in summaries if item.parent not in (None, item.id)}

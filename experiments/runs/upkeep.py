@@ -10,7 +10,9 @@ from pathlib import Path
 
 from experiments.runs import wording
 from experiments.runs.errors import RunsError
-from experiments.runs.gather import find_run, find_runs
+from experiments.runs.gather import LATEST, find_run, find_runs
+
+_TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
 
 def sync(root: Path, arguments: argparse.Namespace) -> int:
@@ -20,10 +22,16 @@ def sync(root: Path, arguments: argparse.Namespace) -> int:
     url = arguments.mongo_url or os.environ.get("HIPREG_MONGO_URL")
     if not url:
         raise RunsError("sync needs a database: --mongo-url URL, or the variable HIPREG_MONGO_URL")
-    ids = [int(run.id) for run in find_runs(root, arguments.run_names)] or None
-    report = bring_up_to_date(root, url, ids=ids)
+    wanted = find_runs(root, arguments.run_names)
+    for run in wanted:
+        if run.folder.resolve().parent != root.resolve():
+            raise RunsError(
+                f"{run.folder} lies outside {root}: say --runs-dir {run.folder.parent}"
+            )
+    ids = [int(run.id) for run in wanted] or None
+    report = bring_up_to_date(root, url, ids=ids, thorough=arguments.thorough)
     print(report)
-    return 0
+    return 1 if report.failed else 0
 
 
 def reap(root: Path, arguments: argparse.Namespace) -> int:
@@ -45,13 +53,18 @@ def reap(root: Path, arguments: argparse.Namespace) -> int:
 
 def resume(root: Path, arguments: argparse.Namespace) -> int:
     """Continue a run; this process becomes the training."""
-    from experiments.resume import resume_arguments
+    from experiments import resume as resuming
+    from experiments.records import read_record
 
-    run = find_run(root, arguments.run_name)
+    if arguments.run_name == LATEST:  # the newest that can be resumed
+        record = resuming.find_run(root, LATEST)
+    else:
+        record = read_record(find_run(root, arguments.run_name).folder.resolve())
     overrides = arguments.overrides[arguments.overrides[:1] == ["with"] :]
-    train = [sys.executable, "-m", "experiments.train", *resume_arguments(run.record, overrides)]
+    words = resuming.resume_arguments(record, overrides)
     sys.stdout.flush()
-    os.execve(train[0], train, {**os.environ, "HIPREG_RUNS": str(run.folder.resolve().parent)})
+    environment = {**os.environ, "HIPREG_RUNS": str(record.folder.parent)}
+    os.execve(sys.executable, [sys.executable, str(_TRAIN), *words], environment)
 
 
 def omniboard(root: Path, arguments: argparse.Namespace) -> int:

@@ -31,21 +31,22 @@ def figure(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most: ``12 s``, ``6 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    """Two units at most: ``12 s``, ``6 min 31 s``, ``45 min``, ``2 h 05 min``, ``3 d 4 h``."""
     if seconds is None:
         return NONE
     whole = max(0, round(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
-    return (
-        f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
-        if whole < 10 * _DAY
-        else f"{whole // _DAY} d"
-    )
+    if whole < 10 * _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    minutes = round(whole / _MINUTE)
+    if minutes < _HOUR // _MINUTE:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < _DAY // _HOUR:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(round(whole / _HOUR), _DAY // _HOUR)
+    return f"{days} d {hours} h" if days < 10 else f"{days} d"
 
 
 def moment(time: datetime | None) -> str:
