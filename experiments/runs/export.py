@@ -56,6 +56,9 @@ def export_runs(runs: Sequence[Summary], target: Path, *, force: bool) -> None:
     """
     complete = _with_ancestors(runs)
     zipped = target.suffix.lower() == ".zip"
+    for run in complete:
+        if target.resolve().is_relative_to(run.folder.resolve()):
+            raise RunsError(f"{target} lies in the folder of run {run.id}: choose another place")
     _check_target(target, force=force, zipped=zipped)
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:

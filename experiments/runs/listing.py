@@ -20,7 +20,7 @@ from experiments.runs.filters import (
     parse_filter,
 )
 from experiments.runs.gather import some_runs
-from experiments.runs.summary import DAMAGED, DEAD, LIVE, Summary, search_only, superseded
+from experiments.runs.summary import DAMAGED, DEAD, LIVE, Summary, latest_only, search_only
 
 STATUS_STYLES = {
     "COMPLETED": "green",
@@ -86,8 +86,7 @@ def show_list(root: Path, listing: Listing, *, as_json: bool) -> None:
     if listing.columns or not as_json:
         search_only(everything, metric_names([*keys, *(listing.columns or _METRICS)], everything))
     fields = {key: find_field(key, everything) for key in dict.fromkeys(keys)}
-    hidden = set() if listing.every else superseded(everything)
-    candidates = [run for run in everything if run.id not in hidden]
+    candidates = everything if listing.every else latest_only(everything)
     rows = _chosen(candidates, listing, conditions, fields)
     if as_json:
         _write_json(rows, [fields[key] for key in listing.columns])

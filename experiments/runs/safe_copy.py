@@ -66,7 +66,7 @@ def known_secrets() -> tuple[str, ...]:
 
 def _files(source: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(source):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         linked = [name for name in folders if (Path(folder) / name).is_symlink()]
         # Names with a dot in front are of files that are just being written.
         yield from (

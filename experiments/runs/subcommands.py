@@ -128,7 +128,10 @@ def _compare(root: Path, arguments: argparse.Namespace) -> int:
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run_names", nargs="*", metavar="RUN", help=f"{_RUN}; none with --csv: all runs"
+        "run_names",
+        nargs="*",
+        metavar="RUN",
+        help=f"{_RUN}; none with --csv: all, lineages as one",
     )
     parser.add_argument(
         "--to", type=Path, metavar="FILE.zip|DIR", help="copy the runs' folders there"
@@ -142,11 +145,12 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
 def _export(root: Path, arguments: argparse.Namespace) -> int:
     from experiments.runs.export import export_csv, export_runs
     from experiments.runs.gather import find_runs, some_runs
+    from experiments.runs.summary import latest_only
 
     if (arguments.to is None) == (arguments.csv is None):
         raise RunsError("export needs one of --to FILE.zip, --to DIR and --csv FILE")
     if arguments.csv is not None:
-        runs = find_runs(root, arguments.run_names) or some_runs(root)
+        runs = find_runs(root, arguments.run_names) or latest_only(some_runs(root))
         export_csv(runs, arguments.csv, force=arguments.force)
         return 0
     if not arguments.run_names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -179,6 +179,7 @@ def search_only(summaries: Iterable[Summary], wanted: frozenset[str]) -> None:
         summary.wanted = wanted
 
 
-def superseded(summaries: Iterable[Summary]) -> set[int | str]:
-    """The runs that another of ``summaries`` continues."""
-    return {item.parent for item in summaries if item.parent not in (None, item.id)}
+def latest_only(summaries: Sequence[Summary]) -> list[Summary]:
+    """The runs that no other of ``summaries`` continues: the last of each lineage."""
+    continued = {item.parent for item in summaries if item.parent != item.id}
+    return [item for item in summaries if item.id not in continued]

@@ -6,6 +6,7 @@ import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_last_value_is_found_wherever_it_was_logged(runs: Command) -> None:
 
 def test_process_that_is_there_runs_and_one_that_is_gone_is_dead(runs: Command) -> None:
     here = this_process()
-    ten = {"config": {"epochs": 10}, "status": "RUNNING"}
+    ten: dict[str, Any] = {"config": {"epochs": 10}, "status": "RUNNING"}
     make_run(runs.root, metrics=rising(4), start=minutes_ago(4), process=here, **ten)
     make_run(runs.root, metrics=rising(4), start=minutes_ago(4), process=here | GONE, **ten)
     shown = runs("list", "--columns", "id,status,epoch,eta,val/dice")
@@ -59,7 +60,7 @@ def test_process_that_is_there_runs_and_one_that_is_gone_is_dead(runs: Command) 
 
 
 def test_eta_is_the_pace_so_far_and_never_beyond_max_minutes(runs: Command) -> None:
-    live = {"status": "RUNNING", "process": this_process(), "metrics": rising(4)}
+    live: dict[str, Any] = {"status": "RUNNING", "process": this_process(), "metrics": rising(4)}
     make_run(runs.root, start=minutes_ago(4), config={"epochs": 100}, **live)
     make_run(runs.root, start=minutes_ago(4), config={"epochs": 100, "max_minutes": 10}, **live)
     free, limited = (run["eta"] for run in runs("list", "--json").json)

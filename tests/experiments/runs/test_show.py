@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_metrics_have_first_best_and_last(runs: Command) -> None:
 def test_metrics_of_a_lineage_are_one_curve(runs: Command) -> None:
     make_run(runs.root, metrics=[{"val/dice": 0.25}, {"val/dice": 0.99}], status="INTERRUPTED")
     metrics = [{"val/dice": 0.5}, {"val/dice": 0.75}]
-    continued = {"parent": 1, "lineage": [1, 2], "resumed_at_epoch": 1}
+    continued: dict[str, Any] = {"parent": 1, "lineage": [1, 2], "resumed_at_epoch": 1}
     make_run(runs.root, metrics=metrics, first_step=2, **continued)
     shown = runs("show", "2", "--json").json
     assert shown["metrics"]["val/dice"] == {
@@ -123,7 +124,7 @@ def test_dead_run_says_why_and_what_to_do(runs: Command) -> None:
     ids=str,
 )
 def test_odd_entries_of_a_document_are_shown_as_far_as_they_go(
-    runs: Command, entry: dict[str, object]
+    runs: Command, entry: dict[str, Any]
 ) -> None:
     make_run(runs.root, metrics=rising(2), **entry)
     assert runs("show", "1").status == 0
