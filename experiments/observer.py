@@ -21,6 +21,7 @@ from experiments.plain import json_ready
 from experiments.process import this_process
 from experiments.records import FORMAT
 from experiments.redaction import redact, redacted
+from experiments.resume import ancestry
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,11 @@ class RunFolderObserver(RunObserver):
         warnings = self._document["warnings"]
         if len(warnings) < _MOST_WARNINGS:
             warnings.append({"time": json_ready(datetime.now(UTC)), "what": f"{what}: {text}"})
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the files of the current run lie."""
+        return self._path(run_folder.ARTIFACTS)
 
     # Sacred passes all of this by keyword.
     def queued_event(  # type: ignore[override]
@@ -211,6 +217,7 @@ class RunFolderObserver(RunObserver):
 
     def _describe(self, status: str, times: dict[str, Any], about: dict[str, Any]) -> None:
         experiment, config = about["ex_info"], about["config"]
+        origin = ancestry(self.root, config)
         code = snapshot.code_version(Path(experiment.get("base_dir") or "."))
         self._document = self._clean(
             {
@@ -223,8 +230,8 @@ class RunFolderObserver(RunObserver):
                 "result": None,
                 "host": {**about["host_info"], **snapshot.machine()},
                 "process": this_process(),
-                "parent": None,
-                "lineage": [self.run_id],
+                "parent": origin.parent,
+                "lineage": [*origin.lineage, self.run_id],
                 "resumed_at_epoch": None,
                 "degraded": None,
                 "nonfinite": {},
