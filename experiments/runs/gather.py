@@ -51,6 +51,11 @@ def some_runs(root: Path) -> list[Summary]:
     return gather(root)
 
 
+def continuations(run: Summary) -> list[int | str]:
+    """The runs beside ``run`` that were resumed from it."""
+    return [other.id for other in gather(run.folder.resolve().parent) if other.parent == run.id]
+
+
 def find_run(root: Path, typed: str) -> Summary:
     """The run that ``typed`` names: an id, "latest", a folder, or a name that only one run has.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,37 +49,54 @@ def unusual(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def command_line(run: Summary) -> str | None:
-    """What was typed to start the run; None for a record that does not say."""
-    script = f"experiments/{(run.document.get('experiment') or {}).get('name', 'train')}.py"
-    meta = run.document.get("meta") or {}
-    options = meta.get("options") or {}
-    if not isinstance(options.get("UPDATE"), list):
+    """What starts such a run: for a resumed one, resuming; None for a record that does not say."""
+    updates = _updates(run)
+    if updates is None:
         return None
-    words = ["python", script]
-    if options.get("COMMAND"):
-        words.append(str(options["COMMAND"]))
-    updates = [str(update) for update in options["UPDATE"]]
-    return shlex.join([*words, *(["with", *updates] if updates else [])])
+    if run.parent is not None:
+        return _train(["resume", str(run.parent)], _own_updates(updates))
+    command = (run.document.get("meta") or {}).get("command")
+    return _train([command] if command and command != "main" else [], updates, _script(run))
 
 
 def reproduction(run: Summary) -> list[str]:
-    """The shell commands that repeat the run, as far as its record holds them."""
+    """The shell commands that repeat the run from its first epoch on, as far as is recorded."""
     git = run.document.get("git") or {}
     steps = []
     if git.get("commit"):
         steps.append(f"git checkout {git['commit']}")
     if git.get("dirty"):
         steps.append(f"git apply {shlex.quote(str((run.folder / DIFF).resolve()))}")
-    steps.append(command_line(run) or _from_config(run))
-    return steps
+    first, *later = (*reversed(run.ancestors), run)
+    updates = _updates(first)
+    if updates is None:
+        differing, _ = unusual(dict(run.config))
+        updates = [f"{key}={value}" for key, value in differing.items()]
+    else:
+        updates = [*updates, *(word for part in later for word in _own_updates(_updates(part)))]
+    return [*steps, _train([], updates, _script(first))]
 
 
-def _from_config(run: Summary) -> str:
-    """A command line from the configuration alone, where no record holds the one typed."""
-    words = ["python", "experiments/train.py", "with"]
-    differing, _ = unusual(dict(run.config))
-    words += [f"{key}={value}" for key, value in differing.items()]
-    return shlex.join(words)
+def _script(run: Summary) -> str:
+    return f"experiments/{(run.document.get('experiment') or {}).get('name', 'train')}.py"
+
+
+def _train(
+    words: Sequence[str], updates: Sequence[str], script: str = "experiments/train.py"
+) -> str:
+    return shlex.join(["python", script, *words, *(["with", *updates] if updates else [])])
+
+
+def _updates(run: Summary) -> list[str] | None:
+    """What stood after "with"; None for a record that does not say."""
+    options = (run.document.get("meta") or {}).get("options") or {}
+    updates = options.get("UPDATE")
+    return [str(update) for update in updates] if isinstance(updates, list) else None
+
+
+def _own_updates(updates: Sequence[str] | None) -> list[str]:
+    """What a resumed run changed, without the words that say from where it was resumed."""
+    return [word for word in updates or [] if "=" in word and not word.startswith("resume_from=")]
 
 
 def _literals(body: list[ast.stmt], known: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from experiments.run_folder import ARTIFACTS
 from experiments.runs import tables, wording
 from experiments.runs.directions import best, foremost
 from experiments.runs.fields import BUILT_IN, json_value
+from experiments.runs.gather import continuations
 from experiments.runs.listing import as_document, status_cell
 from experiments.runs.origin import command_line, defaults, reproduction, unusual
 from experiments.runs.summary import DEAD, LIVE, Summary, traceback_lines
@@ -86,7 +89,10 @@ def _status(run: Summary) -> Cell:
     from experiments.records import why_dead
 
     cell = status_cell(run)
-    reason = why_dead(run.record) if run.record and run.status == DEAD else None
+    died = run.document.get("died")
+    reason = died.get("why") if isinstance(died, dict) else None
+    if run.record and run.status == DEAD:
+        reason = why_dead(run.record)
     return Cell(f"{cell.text}: {reason}", cell.style) if reason else cell
 
 
@@ -133,11 +139,11 @@ def _time(run: Summary) -> str:
 
 
 def _lineage(run: Summary) -> str:
-    epoch = run.document.get("resumed_at_epoch")
-    chain = BUILT_IN["lineage"].shown(run)
-    if chain == wording.NONE:
-        return ""
-    return chain.replace(">", " > ") + (f", resumed after epoch {epoch}" if epoch else "")
+    epoch, chain = run.document.get("resumed_at_epoch"), BUILT_IN["lineage"].shown(run)
+    parts = [] if chain == wording.NONE else [chain.replace(">", " > ")]
+    parts += [f"resumed after epoch {epoch}"] if epoch else []
+    parts += [f"continued by run {child}" for child in continuations(run)]
+    return ", ".join(parts)
 
 
 def _commit(run: Summary) -> str:
@@ -241,7 +247,7 @@ def _artifacts(run: Summary) -> list[Table]:
     if not rows:
         return []
     total = wording.size(sum(found.values()))
-    title = f"Artifacts ({total} in {run.folder / 'artifacts'})"
+    title = f"Artifacts ({total} in {run.folder / ARTIFACTS})"
     return [Table([Column(), Column(right=True)], rows, title, headed=False)]
 
 
@@ -249,7 +255,8 @@ def _next_steps(run: Summary) -> Table:
     rows = []
     if run.status == DEAD:
         rows.append(("close the record", f"{_COMMAND} reap"))
-    if (run.folder / "artifacts" / "last.pt").is_file() and run.status != LIVE:
+    checkpoints = [part.folder / ARTIFACTS / "last.pt" for part in (run, *run.ancestors)]
+    if run.status != LIVE and any(map(Path.is_file, checkpoints)) and not continuations(run):
         more = f" with epochs={2 * (run.epochs or 0)}" if run.status == "COMPLETED" else ""
         rows.append(("resume", f"{_COMMAND} resume {run.id}{more}"))
     rows += [("" if i else "reproduce", step) for i, step in enumerate(reproduction(run))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -157,13 +159,11 @@ class Summary:
         """Size in bytes of every file under ``artifacts/`` by its name there."""
         root = self.folder / ARTIFACTS
         found: dict[str, int] = {}
-        for path in sorted(root.rglob("*")):
-            try:
-                if path.is_file() and not path.name.startswith("."):
+        for folder, _, names in os.walk(root):  # which passes over what has vanished
+            for path in (Path(folder) / name for name in names if not name.startswith(".")):
+                with suppress(OSError):  # a file that is just being replaced
                     found[str(path.relative_to(root))] = path.stat().st_size
-            except OSError:  # a file that is just being replaced
-                continue
-        return found
+        return dict(sorted(found.items()))
 
 
 def traceback_lines(document: dict[str, Any]) -> list[str]:

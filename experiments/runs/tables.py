@@ -220,10 +220,14 @@ def _rendered(item: Table | Lines) -> RenderableType:
 
 
 def _heading(title: str) -> Any:
+    from rich.cells import cell_len
     from rich.rule import Rule
     from rich.text import Text
 
-    return Rule(Text(title, style="bold"), align="left", style="bright_black")
+    text = Text(title, style="bold")
+    if cell_len(title) + len(_GAP) > columns_of_terminal():
+        return text  # a rule would cut it
+    return Rule(text, align="left", style="bright_black")
 
 
 def _rich_table(table: Table) -> RenderableType:

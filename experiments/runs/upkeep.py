@@ -53,15 +53,17 @@ def reap(root: Path, arguments: argparse.Namespace) -> int:
 
 def resume(root: Path, arguments: argparse.Namespace) -> int:
     """Continue a run; this process becomes the training."""
-    from experiments import resume as resuming
     from experiments.records import read_record
+    from experiments.resume import find_run as find_resumable
+    from experiments.resume import resume_arguments
 
-    if arguments.run_name == LATEST:  # the newest that can be resumed
-        record = resuming.find_run(root, LATEST)
+    if arguments.run_name == LATEST:  # the newest that can be resumed, and not the newest of all
+        folder = find_resumable(root, LATEST).folder
     else:
-        record = read_record(find_run(root, arguments.run_name).folder.resolve())
+        folder = find_run(root, arguments.run_name).folder
+    record = read_record(folder.resolve())
     overrides = arguments.overrides[arguments.overrides[:1] == ["with"] :]
-    words = resuming.resume_arguments(record, overrides)
+    words = resume_arguments(record, overrides)
     sys.stdout.flush()
     environment = {**os.environ, "HIPREG_RUNS": str(record.folder.parent)}
     os.execve(sys.executable, [sys.executable, str(_TRAIN), *words], environment)
