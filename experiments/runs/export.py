@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from experiments.runs import tables, wording
 from experiments.runs.errors import RunsError
+from experiments.runs.gather import continuations
 from experiments.runs.safe_copy import Copied, copy_run
 from experiments.runs.show import described
 from experiments.runs.summary import Summary
@@ -154,10 +155,12 @@ def _is_export(folder: Path) -> bool:
 def _fill(folder: Path, runs: Sequence[Summary]) -> list[Copied]:
     """Write everything into an empty folder; returns what was left out."""
     files: list[Copied] = []
+    children = continuations(runs)
     for run in _progress(runs, "copying runs"):
         files += copy_run(run.folder, folder / str(run.id))
         if run.record is not None:
-            page = described(run, run.record.stitched(), everything=True)
+            curves = run.record.stitched()
+            page = described(run, curves, children[run.folder], everything=True)
             text = "\n".join(tables.plain_lines(page)) + "\n"
             (folder / str(run.id) / SUMMARY).write_text(text, encoding="utf-8")
     left_out = [copied for copied in files if copied.left_out]

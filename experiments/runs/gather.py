@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from experiments import run_folder
 from experiments.runs.errors import RunsError, alternatives, nearest
 from experiments.runs.summary import Summary
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+_THREADS = 8
 LATEST = "latest"
 TRAIN = "python experiments/train.py with quick"
 
@@ -17,11 +23,9 @@ TRAIN = "python experiments/train.py with quick"
 def gather(root: Path) -> list[Summary]:
     """Every run below ``root`` by ascending id, damaged ones too; a vanished one is left out."""
     now = datetime.now(UTC)
-    found: dict[int | str, Summary] = {}
-    for run_id in run_folder.run_ids(root):
-        summary = summarise(root / str(run_id), now=now)
-        if summary is not None:
-            found[run_id] = summary
+    folders = [root / str(run_id) for run_id in run_folder.run_ids(root)]
+    summaries = at_once(lambda folder: summarise(folder, now=now), folders)
+    found = {summary.id: summary for summary in summaries if summary is not None}
     for summary in found.values():
         summary.ancestors = _ancestors(summary, found)
     return list(found.values())
@@ -41,6 +45,19 @@ def summarise(folder: Path, *, now: datetime | None = None) -> Summary | None:
     return summary if not summary.damage or folder.is_dir() else None
 
 
+def look_for(runs: Sequence[Summary], wanted: frozenset[str]) -> None:
+    """Read the ends of the runs' metrics now, no further back than the last of each of these."""
+    for run in runs:
+        run.wanted = wanted
+    at_once(lambda run: run.tail, runs)
+
+
+def at_once(function: Callable[[Given], Made], items: Sequence[Given]) -> list[Made]:
+    """``function`` of every item, in order; disks and networks answer many questions at once."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(function, items))
+
+
 def some_runs(root: Path) -> list[Summary]:
     """:func:`gather`, where there must be a run.
 
@@ -51,9 +68,14 @@ def some_runs(root: Path) -> list[Summary]:
     return gather(root)
 
 
-def continuations(run: Summary) -> list[int | str]:
-    """The runs beside ``run`` that were resumed from it."""
-    return [other.id for other in gather(run.folder.resolve().parent) if other.parent == run.id]
+def continuations(runs: Iterable[Summary]) -> dict[Path, list[int | str]]:
+    """By the folder of each of ``runs``, those beside it that were resumed from it."""
+    roots = {run.folder: run.folder.resolve().parent for run in runs}
+    beside = {root: gather(root) for root in set(roots.values())}
+    return {
+        folder: [other.id for other in beside[root] if str(other.parent) == folder.resolve().name]
+        for folder, root in roots.items()
+    }
 
 
 def find_run(root: Path, typed: str) -> Summary:
@@ -92,8 +114,8 @@ def _find(root: Path, typed: str) -> Summary:
         raise _unknown(root, typed)
     if typed == LATEST:
         return _with_ancestors(root / str(_ids(root)[-1]))
-    if Path(typed).is_dir() and (Path(typed) / run_folder.RUN).exists():
-        return _with_ancestors(Path(typed))
+    if typed and (Path(typed) / run_folder.RUN).is_file():
+        return _with_ancestors(_numbered(Path(typed)))
     named = [summary for summary in some_runs(root) if typed and summary.name == typed]
     if len(named) == 1:
         return _with_ancestors(named[0].folder)
@@ -101,6 +123,14 @@ def _find(root: Path, typed: str) -> Summary:
         listed = alternatives([str(summary.id) for summary in named[-12:]])
         raise RunsError(f"{len(named)} runs are named {typed!r}: say which by its id, {listed}")
     raise _unknown(root, typed)
+
+
+def _numbered(folder: Path) -> Path:
+    """``folder``, by another path where this one (".") does not end in its name."""
+    named = folder if folder.name.isdecimal() else folder.resolve()
+    if not named.name.isdecimal():
+        raise RunsError(f"{folder}: a run's folder is named by its number: rename it, as in 1")
+    return named
 
 
 def _with_ancestors(folder: Path) -> Summary:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from experiments.runs.filters import (
     name_matches,
     parse_filter,
 )
-from experiments.runs.gather import some_runs
-from experiments.runs.summary import DAMAGED, DEAD, LIVE, Summary, latest_only, search_only
+from experiments.runs.gather import look_for, some_runs
+from experiments.runs.origin import runs_command
+from experiments.runs.summary import DAMAGED, DEAD, LIVE, Summary, latest_only
 
 STATUS_STYLES = {
     "COMPLETED": "green",
@@ -84,7 +86,7 @@ def show_list(root: Path, listing: Listing, *, as_json: bool) -> None:
     keys += [*listing.columns, *([listing.sort] if listing.sort else [])]
     everything = some_runs(root)
     if listing.columns or not as_json:
-        search_only(everything, metric_names([*keys, *(listing.columns or _METRICS)], everything))
+        look_for(everything, metric_names([*keys, *(listing.columns or _METRICS)], everything))
     fields = {key: find_field(key, everything) for key in dict.fromkeys(keys)}
     candidates = everything if listing.every else latest_only(everything)
     rows = _chosen(candidates, listing, conditions, fields)
@@ -135,7 +137,7 @@ def _sorted(runs: Sequence[Summary], field: Field, *, reverse: bool) -> list[Sum
 def _rank(value: Any) -> tuple[int, Any]:
     if isinstance(value, (int, float)):
         return 0, value
-    if hasattr(value, "timestamp"):
+    if isinstance(value, datetime):
         return 0, value.timestamp()
     return 1, value if isinstance(value, str) else json.dumps(value)
 
@@ -224,8 +226,8 @@ def _write_notes(
     dead = [str(run.id) for run in rows if run.status == DEAD]
     if dead:
         notes.append(
-            f"dead ({_some(dead)}): the process is gone; `python -m experiments.runs reap` closes "
-            f"the record, `python -m experiments.runs resume {dead[-1]}` goes on from there"
+            f"dead ({_some(dead)}): the process is gone; `{runs_command(root, 'reap')}` closes "
+            f"the record, `{runs_command(root, 'resume', dead[-1])}` goes on from there"
         )
     notes += [f"damaged: {run.folder}: {run.damage}" for run in rows if run.damage]
     sys.stderr.writelines(f"{tables.printable(note)}\n" for note in notes)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments.run_folder import DIFF
+from experiments.run_folder import DIFF, runs_root
 from experiments.runs.summary import Summary
 
 _EXPERIMENTS = Path(__file__).resolve().parents[1]
@@ -46,6 +46,12 @@ def unusual(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if key not in _INCIDENTAL and (key not in usual or usual[key] != value)
     }
     return differing, {key: value for key, value in config.items() if key not in differing}
+
+
+def runs_command(root: Path, *words: str) -> str:
+    """This command with ``words``, for the runs below ``root``."""
+    elsewhere = [] if root.resolve() == runs_root().resolve() else ["-R", str(root)]
+    return shlex.join(["python", "-m", "experiments.runs", *elsewhere, *words])
 
 
 def command_line(run: Summary) -> str | None:

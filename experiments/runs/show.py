@@ -13,14 +13,13 @@ from experiments.runs.directions import best, foremost
 from experiments.runs.fields import BUILT_IN, json_value
 from experiments.runs.gather import continuations
 from experiments.runs.listing import as_document, status_cell
-from experiments.runs.origin import command_line, defaults, reproduction, unusual
+from experiments.runs.origin import command_line, defaults, reproduction, runs_command, unusual
 from experiments.runs.summary import DEAD, LIVE, Summary, traceback_lines
 from experiments.runs.tables import Beside, Cell, Column, Item, Lines, Row, Table
 
 _MOST_METRICS = 12
 _CURVE = 24
 _LAST_LINES = 12
-_COMMAND = "python -m experiments.runs"
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -38,33 +37,43 @@ def show_run(run: Summary, *, everything: bool, as_json: bool) -> None:
     if as_json:
         tables.write_json(_as_json(run, curves))
     else:
-        tables.write(described(run, curves, everything=everything))
+        children = continuations([run])[run.folder]
+        tables.write(described(run, curves, children, everything=everything))
 
 
-def described(run: Summary, curves: Curves, *, everything: bool) -> list[Item]:
-    """All parts of the page on ``run``, those that are empty left out."""
+def described(
+    run: Summary, curves: Curves, children: Sequence[int | str], *, everything: bool
+) -> list[Item]:
+    """All parts of the page on ``run``, those that are empty left out.
+
+    Args:
+        run: the run.
+        curves: its metrics, those of the runs that it continues included.
+        children: the runs that continue it.
+        everything: all metrics, all configuration entries and the whole traceback.
+    """
     return [
-        _head(run),
+        _head(run, children),
         *_failure(run, everything=everything),
         Beside(
             [*_configuration(run, everything=everything), *_artifacts(run)],
             _metrics(curves, everything=everything),
         ),
-        _next_steps(run),
+        _next_steps(run, resumable=not children),
     ]
 
 
-def _head(run: Summary) -> Table:
+def _head(run: Summary, children: Sequence[int | str]) -> Table:
     rows = [
         (label, value if isinstance(value, Cell) else Cell(value))
-        for label, value in _facts(run)
+        for label, value in _facts(run, children)
         if value and value != wording.NONE
     ]
     title = f"Run {run.id}  {run.name}".rstrip()
     return _pairs(rows, title=title)
 
 
-def _facts(run: Summary) -> Iterator[tuple[str, Cell | str]]:
+def _facts(run: Summary, children: Sequence[int | str]) -> Iterator[tuple[str, Cell | str]]:
     def shown(key: str) -> str:
         return BUILT_IN[key].shown(run)
 
@@ -75,7 +84,7 @@ def _facts(run: Summary) -> Iterator[tuple[str, Cell | str]]:
     yield "time", _time(run)
     yield "command", command_line(run) or ""
     yield "data", " ".join(str(value) for value in (run.info.get("data") or {}).values())
-    yield "lineage", _lineage(run)
+    yield "lineage", _lineage(run, children)
     yield "commit", _commit(run)
     yield "machine", _machine(run)
     yield "software", _software(run)
@@ -138,11 +147,11 @@ def _time(run: Summary) -> str:
     return f"{ago}, {verb} {wording.duration(run.duration)}"
 
 
-def _lineage(run: Summary) -> str:
+def _lineage(run: Summary, children: Sequence[int | str]) -> str:
     epoch, chain = run.document.get("resumed_at_epoch"), BUILT_IN["lineage"].shown(run)
     parts = [] if chain == wording.NONE else [chain.replace(">", " > ")]
     parts += [f"resumed after epoch {epoch}"] if epoch else []
-    parts += [f"continued by run {child}" for child in continuations(run)]
+    parts += [f"continued by run {child}" for child in children]
     return ", ".join(parts)
 
 
@@ -251,14 +260,14 @@ def _artifacts(run: Summary) -> list[Table]:
     return [Table([Column(), Column(right=True)], rows, title, headed=False)]
 
 
-def _next_steps(run: Summary) -> Table:
-    rows = []
+def _next_steps(run: Summary, *, resumable: bool) -> Table:
+    rows, root = [], run.folder.parent
     if run.status == DEAD:
-        rows.append(("close the record", f"{_COMMAND} reap"))
+        rows.append(("close the record", runs_command(root, "reap")))
     checkpoints = [part.folder / ARTIFACTS / "last.pt" for part in (run, *run.ancestors)]
-    if run.status != LIVE and any(map(Path.is_file, checkpoints)) and not continuations(run):
-        more = f" with epochs={2 * (run.epochs or 0)}" if run.status == "COMPLETED" else ""
-        rows.append(("resume", f"{_COMMAND} resume {run.id}{more}"))
+    if resumable and run.status != LIVE and any(map(Path.is_file, checkpoints)):
+        more = ["with", f"epochs={2 * (run.epochs or 0)}"] if run.status == "COMPLETED" else []
+        rows.append(("resume", runs_command(root, "resume", str(run.id), *more)))
     rows += [("" if i else "reproduce", step) for i, step in enumerate(reproduction(run))]
     return _pairs([(label, Cell(command, "cyan")) for label, command in rows], title="Next")
 

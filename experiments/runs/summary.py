@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.run_folder import ARTIFACTS, METRICS
-from experiments.runs.tail import Tail, read_tail
+from experiments.runs.tail import Tail, first_logged, read_tail
 from experiments.runs.wording import parsed_time
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ class Summary:
         steps = max(every if isinstance(every, int) else 0, _USUAL_STEPS_BACK)
         own = read_tail(self.folder / METRICS, self.wanted, steps=steps)
         if own.step is None and self.ancestors:
-            before = self.ancestors[0].tail
-            return Tail(values=before.values, step=before.step)
+            return self.ancestors[0].tail.until(self.document.get("resumed_at_epoch"))
         return own
 
     @property
@@ -127,21 +126,25 @@ class Summary:
     @property
     def eta(self) -> float | None:
         """Seconds to the end of a running training, at its pace so far; else None."""
-        first = self.document.get("resumed_at_epoch") or 0
-        time, epoch, start = self.tail.time, self.epoch, self.started
-        if self.status != LIVE or not self.epochs or None in (time, epoch, start):
+        time, epoch = self.tail.time, self.epoch
+        if self.status != LIVE or not self.epochs or time is None or epoch is None:
             return None
-        assert time is not None
-        assert epoch is not None
-        assert start is not None
-        if epoch <= first:
+        first = self._begun()
+        if first is None or epoch <= first[0]:
             return None
-        pace = (time - start).total_seconds() / (epoch - first)
+        pace = (time - first[1]).total_seconds() / (epoch - first[0])
         left = pace * (self.epochs - epoch) - (self.now - time).total_seconds()
         minutes = self.config.get("max_minutes")
-        if isinstance(minutes, (int, float)):
-            left = min(left, 60 * minutes - (self.now - start).total_seconds())
+        if isinstance(minutes, (int, float)) and self.age is not None:
+            left = min(left, 60 * minutes - self.age)
         return max(0.0, left)
+
+    def _begun(self) -> tuple[int, datetime] | None:
+        """The first epoch that it logged, and when; where that is all, its start, though slow."""
+        logged = first_logged(self.folder / METRICS)
+        if logged is not None and logged[0] != self.epoch:
+            return logged
+        return (self.document.get("resumed_at_epoch") or 0, self.started) if self.started else None
 
     @property
     def parent(self) -> int | None:
@@ -171,12 +174,6 @@ def traceback_lines(document: dict[str, Any]) -> list[str]:
     trace = document.get("fail_trace")
     text = "".join(str(part) for part in trace) if isinstance(trace, list) else str(trace or "")
     return text.splitlines()
-
-
-def search_only(summaries: Iterable[Summary], wanted: frozenset[str]) -> None:
-    """Look for these metrics alone, and no further back than the last of them."""
-    for summary in summaries:
-        summary.wanted = wanted
 
 
 def latest_only(summaries: Sequence[Summary]) -> list[Summary]:

