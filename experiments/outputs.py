@@ -62,8 +62,10 @@ def draw_panel(
 
 
 def draw_curves(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-    """Draw the learning curves of a run's history."""
-    learning_curves(path, {name: history[name] for name in CURVES if name in history})
+    """Draw the learning curves of a run's history, where it has one."""
+    curves = {name: history[name] for name in CURVES if name in history}
+    if curves:
+        learning_curves(path, curves)
 
 
 def write_history(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:

@@ -80,10 +80,10 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
                 f"init_from={record.folder / run_folder.ARTIFACTS / LAST}"
             )
     _refuse_if_not_last(record)
+    _refuse_if_done(record, overrides)
     config = record.folder / run_folder.CONFIG
     if "=" in str(config):
         raise ResumeError(f"{config}: Sacred takes a path with '=' in it for a setting; rename it")
-    record.config  # noqa: B018 - a damaged one is to be told of here
     return ["with", str(config), f"resume_from={record.folder}", *overrides]
 
 
@@ -127,9 +127,15 @@ def command_line(arguments: Sequence[str], root: Path) -> list[str]:
     if not name or name.startswith("-"):
         raise ResumeError(f"resume needs a run as its first word, got {name or 'none'!r}: {USAGE}")
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-R", "--runs-dir", type=Path, default=root)
+    parser.add_argument("-R", "--runs-dir", type=Path)
     chosen, _ = parser.parse_known_args(options)
-    return [*options, *resume_arguments(find_run(chosen.runs_dir, name), overrides)]
+    record = find_run(chosen.runs_dir or root, name)
+    home = record.folder.parent  # a lineage lies in one folder
+    if chosen.runs_dir is not None and chosen.runs_dir.resolve() != home.resolve():
+        raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")
+    if chosen.runs_dir is None and root.resolve() != home.resolve():
+        options.append(f"--runs-dir={home}")
+    return [*options, *resume_arguments(record, overrides)]
 
 
 def ancestry(root: Path, config: Mapping[str, Any]) -> Ancestry:
@@ -174,11 +180,11 @@ def checkpoint_of(resume_from: str | Path) -> Path | None:
     return path
 
 
-def may_finish(resume_from: str | Path) -> bool:
-    """Whether what is resumed was stopped between its last epoch and the end of its run."""
-    folder = _folder_of(resume_from)
+def may_finish(checkpoint: Path) -> bool:
+    """Whether the run that wrote a checkpoint was stopped before the end of its record."""
+    folder = _folder_of(checkpoint)
     try:
-        return folder is not None and read_record(folder).status != COMPLETED
+        return folder is not None and read_record(folder.resolve()).status != COMPLETED
     except (OSError, ValueError):
         return False
 
@@ -192,6 +198,20 @@ def _refuse_if_not_last(record: RunRecord) -> None:
     if children:
         last = children[-1].id
         raise ResumeError(f"run {record.id} was continued as run {last} already: resume that one")
+
+
+def _refuse_if_done(record: RunRecord, overrides: Sequence[str]) -> None:
+    epochs = str(record.config.get("epochs", 0))
+    for override in overrides:
+        key, _, value = override.partition("=")
+        epochs = value.strip() if key.strip() == "epochs" else epochs
+    series = record.stitched().values() if record.status == COMPLETED else ()
+    done = max((int(one.steps.max()) for one in series), default=0)
+    if done and epochs.isdecimal() and int(epochs) <= done:
+        raise ResumeError(
+            f"run {record.id} finished its {done} epochs; raise epochs to go on, as in "
+            f"resume {record.id} with epochs={2 * done}"
+        )
 
 
 def _has_checkpoint(record: RunRecord) -> bool:

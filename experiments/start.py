@@ -50,7 +50,7 @@ def start(
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
     if checkpoint is not None:
-        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(source))
+        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(checkpoint))
     elif source is not None:
         logger.info("%s was stopped before its first checkpoint: starting anew", source)
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)

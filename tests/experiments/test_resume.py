@@ -15,8 +15,11 @@ import pytest
 import torch
 
 from experiments.ends import reap
+from experiments.process import this_process
 from experiments.records import RunRecord, read_record, read_records
+from experiments.resume import Ancestry, ResumeError, ancestry, command_line
 from hipreg.models import load_checkpoint
+from tests.experiments.test_records import write_run
 from tests.experiments.test_train import ROOT, SMALL, command
 
 EPOCHS = 6
@@ -117,22 +120,62 @@ def test_stopped_and_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     assert "is gone" in third.document["died"]["why"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["1"], "finished its 6 epochs; raise epochs"),
+        (["1", "with", "epochs=6"], "raise epochs"),
+        (["latest", "with", "epochs=9", "weight_dice=2"], "another training"),
+        (["1", "with", "sym"], "another training"),
+        (["7"], "is no run"),
+        ([], "needs a run"),
+        (["-R", "elsewhere", "1"], "needs a run as its first word"),
+        (["latest", "--runs-dir", "elsewhere"], "no run with a checkpoint"),
+    ],
+)
 def test_what_may_not_be_resumed_is_refused_with_what_to_do(
-    tmp_path: Path, whole: RunRecord
+    whole: RunRecord, arguments: list[str], message: str
 ) -> None:
-    refusals = {
-        ("resume", str(whole.folder)): "raise epochs",
-        ("resume", str(whole.folder), "with", "weight_dice=2"): "another training",
-        ("resume", str(whole.folder), "with", "sym"): "another training",
-        ("resume", "7"): "is no run",
-        ("resume", "latest"): "no run with a checkpoint",
-        ("resume",): "resume needs a run",
-    }
-    for arguments, message in refusals.items():
-        done = command(*arguments, runs=tmp_path)
-        assert done.returncode == 1
-        assert message in done.stderr, arguments
-        assert "Traceback" not in done.stderr
+    with pytest.raises(ResumeError, match=message):
+        command_line(["resume", *arguments], whole.folder.parent)
+
+
+def test_refusal_is_one_line_and_leaves_no_run(tmp_path: Path) -> None:
+    done = command("resume", "latest", runs=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: no run with a checkpoint")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_running_or_continued_run_is_not_resumed(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, status="INTERRUPTED")
+    write_run(tmp_path, 2, status="RUNNING", process=this_process(), parent=1, lineage=[1, 2])
+    for run, message in (("1", "continued as run 2"), ("2", "still running")):
+        with pytest.raises(ResumeError, match=message):
+            command_line(["resume", run], tmp_path)
+
+
+def test_resumed_run_is_recorded_beside_its_parent(whole: RunRecord, tmp_path: Path) -> None:
+    folder = whole.folder
+    arguments = command_line(["resume", str(folder), "with", "epochs=9"], tmp_path)
+    config = str(folder / "config.json")
+    assert arguments == [
+        f"--runs-dir={folder.parent}",
+        "with",
+        config,
+        f"resume_from={folder}",
+        "epochs=9",
+    ]
+    assert command_line(["with", "sym"], tmp_path) == ["with", "sym"]
+
+
+def test_run_of_another_training_is_of_no_lineage(whole: RunRecord, tmp_path: Path) -> None:
+    config = {**whole.config, "resume_from": str(whole.folder), "epochs": 9}
+    assert ancestry(whole.folder.parent, config) == Ancestry(1, (1,))
+    assert ancestry(whole.folder.parent, {**config, "weight_dice": 2.0}) == Ancestry()
+    assert ancestry(tmp_path, config) == Ancestry()
+    assert ancestry(whole.folder.parent, {**config, "resume_from": None}) == Ancestry()
 
 
 @pytest.mark.slow
@@ -141,8 +184,6 @@ def test_killed_at_any_moment_and_resumed_is_the_uninterrupted_one(
     tmp_path: Path, whole: RunRecord, seed: int
 ) -> None:
     chance = random.Random(seed)
-    times = [whole.document[key] for key in ("start_time", "stop_time")]
-    print(times)
     stops = 0
     for _ in range(50):
         found = read_records(tmp_path).runs
