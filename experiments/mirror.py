@@ -111,10 +111,15 @@ class _Follower(threading.Thread):
         """Push for a last time, and give up when that takes too long."""
         self._ending.set()
         self._due.set()
-        self.join(_LAST_CHANCE / 3 if self._behind else _LAST_CHANCE)
+        started = time.monotonic()
+        while self.is_alive() and time.monotonic() - started < self._last_chance():
+            self.join(0.1)
         if self.is_alive():
             self._given_up.set()
             self._tell(self._behind or "the server was too slow for the last of the record")
+
+    def _last_chance(self) -> float:
+        return _LAST_CHANCE / 3 if self._behind else _LAST_CHANCE
 
     def run(self) -> None:
         """Push at every beat, and after a failure later and later."""

@@ -14,13 +14,15 @@ from tqdm import tqdm
 from experiments import run_folder
 from experiments.errors import PlainError
 from experiments.mongo.connect import Connection, connect, make_indexes, said
+from experiments.mongo.contents import Stamp, stamp_of
 from experiments.mongo.documents import uuid_of
 from experiments.mongo.push import RunMirror, digest_of
 from experiments.mongo.state import remember
-from experiments.records import RUNNING, RunRecord, read_document, read_record, read_records
+from experiments.records import RUNNING, read_document, read_record
 
 _PATIENCE = 12.0  # seconds to look for the server
 _MOST_IN_A_ROW = 3  # failures, after which the server is taken for gone
+_GROWING = (run_folder.RUN, run_folder.METRICS)  # whatever happens in a run changes one of them
 
 
 @dataclass(slots=True)
@@ -79,23 +81,96 @@ def sync(
     Raises:
         PlainError: the URL cannot be used, its server not be reached, or a wanted run not be read.
     """
-    records, damaged = _wanted(root, ids)
+    if ids is not None:
+        _check(root, ids)
     connection = connect(url, patience=_PATIENCE)
     try:
         with _reachable(url, connection):
             make_indexes(connection.database)
             known = {} if thorough else digests(connection.database)
-        report = SyncReport(connection.name, failed=damaged)
-        bar = tqdm(
-            sorted(records, key=lambda record: -record.id),
-            unit="run",
-            disable=not progress or not sys.stderr.isatty(),
-            desc=f"mirroring to {connection.name}",
-        )
-        _push_all(bar, url, connection, known, report)
+        return Follower(root, url, connection, known).look(ids, progress=progress)
     finally:
         connection.client.close()
-    return report
+
+
+class Follower:
+    """Keeps a database up to date with a folder of runs, pass by pass."""
+
+    def __init__(
+        self,
+        root: Path,
+        url: str,
+        connection: Connection,
+        known: Mapping[str, tuple[int, str]],
+    ) -> None:
+        """Nothing is read before the first pass.
+
+        Args:
+            root: the folder of all runs.
+            url: MongoDB's URL, for what must not be said.
+            connection: the database, whose indexes are made.
+            known: the :func:`digests` there.
+        """
+        self._root = root
+        self._url = url
+        self._connection = connection
+        self._known = known
+        self._mirrors: dict[int, RunMirror] = {}
+        self._seen: dict[int, list[Stamp]] = {}
+
+    def look(self, ids: Sequence[int] | None = None, *, progress: bool = False) -> SyncReport:
+        """Bring up to date what changed since the last pass, the newest run first.
+
+        Args:
+            ids: the runs to look at; None for all.
+            progress: show a progress bar where there is a terminal.
+
+        Raises:
+            PlainError: several runs in a row could not be mirrored.
+        """
+        report = SyncReport(self._connection.name)
+        changed = {}
+        for run in run_folder.run_ids(self._root) if ids is None else ids:
+            stamps = [stamp_of(self._root / str(run) / name) for name in _GROWING]
+            if self._seen.get(run) != stamps:
+                changed[run] = stamps
+        with tqdm(
+            sorted(changed, reverse=True),
+            unit="run",
+            disable=not progress or not sys.stderr.isatty(),
+            desc=f"mirroring to {self._connection.name}",
+        ) as bar:
+            in_a_row = 0
+            for run in bar:
+                if self._bring(run, report):
+                    self._seen[run] = changed[run]
+                    in_a_row = 0
+                    continue
+                in_a_row += 1
+                if in_a_row == _MOST_IN_A_ROW:
+                    raise PlainError(f"{report}\nstopped after {in_a_row} failures in a row")
+        return report
+
+    def _bring(self, run: int, report: SyncReport) -> bool:
+        folder = self._root / str(run)
+        try:
+            record = read_record(folder)
+            given, digest = self._known.get(uuid_of(record.document), (None, ""))
+            if run not in self._mirrors and digest == digest_of(record):
+                report.current.append(run)
+            else:
+                mirror = self._mirrors.setdefault(run, RunMirror(folder))
+                new = mirror.push(self._connection.database)
+                (report.pushed if new else report.current).append(run)
+                given = mirror.run_id
+        except Exception as error:
+            report.failed[run] = said(error, self._url)
+            return False
+        if record.status != RUNNING:  # what is over needs no memory of what was pushed
+            self._mirrors.pop(run, None)
+        report.ids[run] = given or 0
+        settle(folder, self._connection.name, given)
+        return True
 
 
 def digests(database: Any) -> dict[str, tuple[int, str]]:
@@ -124,45 +199,12 @@ def settle(folder: Path, database: str, run_id: int | None) -> None:
             run_folder.write_json(path, {**document, "degraded": None})
 
 
-def _wanted(root: Path, ids: Sequence[int] | None) -> tuple[list[RunRecord], dict[int, str]]:
-    if ids is None:
-        records = read_records(root)
-        return list(records.runs), {int(bad.folder.name): bad.reason for bad in records.damaged}
-    try:
-        return [read_record(root / str(run)) for run in ids], {}
-    except ValueError as error:
-        have = ", ".join(map(str, run_folder.run_ids(root)[-10:])) or "none"
-        raise PlainError(f"no such run under {root}: {error}; newest there: {have}") from error
-
-
-def _push_all(
-    records: Iterable[RunRecord],
-    url: str,
-    connection: Connection,
-    known: Mapping[str, tuple[int, str]],
-    report: SyncReport,
-) -> None:
-    in_a_row = 0
-    for record in records:
-        given, digest = known.get(uuid_of(record.document), (None, ""))
-        if given is not None and digest == digest_of(record):
-            report.current.append(record.id)
-            report.ids[record.id] = given
-            settle(record.folder, connection.name, given)
-            continue
-        mirror = RunMirror(record.folder)
-        try:
-            mirror.push(connection.database)
-        except Exception as error:
-            report.failed[record.id] = said(error, url)
-            in_a_row += 1
-            if in_a_row == _MOST_IN_A_ROW:
-                raise PlainError(f"{report}\nstopped after {in_a_row} failures in a row") from None
-            continue
-        in_a_row = 0
-        report.pushed.append(record.id)
-        report.ids[record.id] = mirror.run_id or 0
-        settle(record.folder, connection.name, mirror.run_id)
+def _check(root: Path, ids: Iterable[int]) -> None:
+    have = run_folder.run_ids(root)
+    missing = sorted(set(ids) - set(have))
+    if missing:
+        newest = ", ".join(map(str, have[-10:])) or "none"
+        raise PlainError(f"no run {missing[0]} under {root}; the newest there: {newest}")
 
 
 @contextlib.contextmanager

@@ -30,13 +30,18 @@ if (process.env.OMNIBOARD_PARENT === '1') {
 }
 
 // A file that is not in the database raises where nobody can catch it.
+let listening = false;
 process.on('uncaughtException', (error) => {
   console.error(error.stack);
+  if (!listening) process.exit(1);
 });
 
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function listenHere(port, callback) {
-  this.once('listening', () => console.log(`LISTENING ${this.address().port}`));
+  this.once('listening', () => {
+    listening = true;
+    console.log(`LISTENING ${this.address().port}`);
+  });
   return listen.call(this, Number(port), HOST, callback);
 };
 
