@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,12 +119,19 @@ class Follower:
         self._mirrors: dict[int, RunMirror] = {}
         self._seen: dict[int, list[Stamp]] = {}
 
-    def look(self, ids: Sequence[int] | None = None, *, progress: bool = False) -> SyncReport:
+    def look(
+        self,
+        ids: Sequence[int] | None = None,
+        *,
+        progress: bool = False,
+        stopped: threading.Event | None = None,
+    ) -> SyncReport:
         """Bring up to date what changed since the last pass, the newest run first.
 
         Args:
             ids: the runs to look at; None for all.
             progress: show a progress bar where there is a terminal.
+            stopped: ends the pass after the run that it is at.
 
         Raises:
             PlainError: several runs in a row could not be mirrored.
@@ -142,35 +150,37 @@ class Follower:
         ) as bar:
             in_a_row = 0
             for run in bar:
-                if self._bring(run, report):
+                if stopped is not None and stopped.is_set():
+                    break
+                try:
+                    self._bring(run, report)
+                except ValueError as error:  # the folder's own fault, or a run that just starts
+                    report.failed[run] = said(error, self._url)
+                except Exception as error:
+                    report.failed[run] = said(error, self._url)
+                    in_a_row += 1
+                    if in_a_row == _MOST_IN_A_ROW:
+                        why = f"stopped after {in_a_row} failures in a row"
+                        raise PlainError(f"{report}\n{why}") from None
+                else:
                     self._seen[run] = changed[run]
                     in_a_row = 0
-                    continue
-                in_a_row += 1
-                if in_a_row == _MOST_IN_A_ROW:
-                    raise PlainError(f"{report}\nstopped after {in_a_row} failures in a row")
         return report
 
-    def _bring(self, run: int, report: SyncReport) -> bool:
+    def _bring(self, run: int, report: SyncReport) -> None:
         folder = self._root / str(run)
-        try:
-            record = read_record(folder)
-            given, digest = self._known.get(uuid_of(record.document), (None, ""))
-            if run not in self._mirrors and digest == digest_of(record):
-                report.current.append(run)
-            else:
-                mirror = self._mirrors.setdefault(run, RunMirror(folder))
-                new = mirror.push(self._connection.database)
-                (report.pushed if new else report.current).append(run)
-                given = mirror.run_id
-        except Exception as error:
-            report.failed[run] = said(error, self._url)
-            return False
+        record = read_record(folder)
+        given, digest = self._known.get(uuid_of(record.document), (None, ""))
+        new = False
+        if run in self._mirrors or digest != digest_of(record):
+            mirror = self._mirrors.setdefault(run, RunMirror(folder))
+            new = mirror.push(self._connection.database)
+            given = mirror.run_id
         if record.status != RUNNING:  # what is over needs no memory of what was pushed
             self._mirrors.pop(run, None)
+        (report.pushed if new else report.current).append(run)
         report.ids[run] = given or 0
         settle(folder, self._connection.name, given)
-        return True
 
 
 def digests(database: Any) -> dict[str, tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""No fault of a server loses a record or holds up a run; afterwards the mirror equals the record."""
+"""No fault of a server loses a record or holds up a run, and the mirror equals it afterwards."""
 
 from __future__ import annotations
 
