@@ -144,6 +144,8 @@ def compare(records: Records, split: str = "val") -> tuple[list[Comparison], lis
 
 
 def _unfit(run: Run, split: str) -> str | None:
+    if run.continued_by is not None:
+        return f"continued as run {run.continued_by}"
     if not run.finished:
         return f"not finished ({run.status.lower()})"
     if not run.pairs(split).exists():

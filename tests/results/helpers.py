@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,14 @@ def write_run(
     config: Mapping[str, Any] | None = None,
     fingerprint: str = "f00d",
     tables: Mapping[str, list[LabelMetrics]] | None = None,
+    lineage: Sequence[int] = (),
 ) -> Path:
     """A run folder under ``root`` with the given metrics per pair."""
     run_id, folder = create_run_folder(root)
     git = {"commit": COMMIT, "dirty": False}
-    write_json(folder / "run.json", {"id": run_id, "name": name, "status": status, "git": git})
+    origin = {"lineage": [*lineage, run_id], "parent": lineage[-1] if lineage else None}
+    document = {"id": run_id, "name": name, "status": status, "git": git, **origin}
+    write_json(folder / "run.json", document)
     settings = {"name": name, "dataset": "hippocampus", **(config or {})}
     write_json(folder / "config.json", settings)
     data = {"dataset": settings["dataset"], "fingerprint": fingerprint}

@@ -110,6 +110,21 @@ def test_runs_that_cannot_stand_for_a_row_are_listed_with_the_reason(tmp_path: P
         assert line.startswith(reason)
 
 
+def test_last_run_of_a_lineage_stands_for_it_once_it_is_finished(tmp_path: Path) -> None:
+    write_run(tmp_path, "sym", status="INTERRUPTED")
+    finished(tmp_path, "sym", 0.6, lineage=[1])
+    finished(tmp_path, "sym", 0.7, lineage=[1, 2])
+    write_run(tmp_path, "sym", status="FAILED", lineage=[1, 2, 3])
+    (table,), left_out = compare(load_runs(tmp_path))
+    assert row(table, "sym").runs == (3,)
+    assert not [note for note in table.notes if "also finished" in note]
+    assert left_out == [
+        "1 (sym): continued as run 3",
+        "2 (sym): continued as run 3",
+        "4 (sym): not finished (failed)",
+    ]
+
+
 def test_published_test_row_gets_no_number_of_ours(tmp_path: Path) -> None:
     finished(tmp_path, "baseline", 0.7)
     finished(tmp_path, "sym pretrain merge", 0.99)
