@@ -62,6 +62,7 @@ def uuid_of(document: Mapping[str, Any]) -> str:
     host, process = document.get("host") or {}, document.get("process") or {}
     started = document.get("start_time") or document.get("queue_time")
     known = [started, host.get("hostname"), process.get("pid", host.get("pid"))]
+    known += [document.get("id"), document.get("kept_from")]
     return str(uuid.uuid5(_NAMESPACE, json.dumps(known)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments.servers import Proxy, Server
+from tests.experiments.servers import LockedServer, Proxy, Server
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +39,11 @@ def proxy(server: Server) -> Iterator[Proxy]:
     made = Proxy(server.port)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedServer]:
+    """A running server that wants a password."""
+    made = LockedServer(tmp_path_factory.mktemp("locked"))
+    yield made
+    made.stop()

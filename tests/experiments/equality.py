@@ -98,10 +98,12 @@ def _assert_files(folder: Path, run: dict[str, Any], fs: gridfs.GridFS) -> None:
         note = json.loads(stored[f"{entry['name']}.where.json"])
         assert note["path"] == str(path)
         assert note["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    checksums = dict(load(folder / "run.json")["experiment"]["sources"])
+    checksums = load(folder / "sources.json")
     have = {name: fs.get(key).read() for name, key in run["experiment"]["sources"]}
     diff = have.pop("uncommitted.diff", None)
-    assert {name: hashlib.md5(content).hexdigest() for name, content in have.items()} == checksums
+    assert {
+        name: hashlib.sha256(content).hexdigest() for name, content in have.items()
+    } == checksums
     local = folder / "uncommitted.diff"
     assert diff == (local.read_bytes() if local.exists() else None)
 

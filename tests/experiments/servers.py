@@ -72,6 +72,31 @@ class Server:
             self._process.wait(timeout=30)
 
 
+class LockedServer:
+    """A server that wants a password.
+
+    Attributes:
+        password: of its only user.
+        url: with the password, of a database of its own.
+    """
+
+    def __init__(self, storage: Path) -> None:
+        self.password = "hidden-word"
+        opened = Server(storage)
+        opened.start()
+        with database(opened.url("admin")) as admin:
+            roles = [{"role": "root", "db": "admin"}]
+            admin.command("createUser", "someone", pwd=self.password, roles=roles)
+        opened.stop()
+        self._server = Server(storage, "--auth")
+        self._server.start()
+        place = f"127.0.0.1:{self._server.port}/records?authSource=admin"
+        self.url = f"mongodb://someone:{self.password}@{place}"
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
 @contextlib.contextmanager
 def database(url: str) -> Iterator[Any]:
     """The database of ``url``, as somebody else reads it."""
