@@ -110,9 +110,10 @@ def _write_rows(file: TextIO, runs: Sequence[Summary]) -> int:
         if run.record is None:
             print(f"left out: run {run.id}: {run.damage}", file=sys.stderr)
             continue
-        for metric, points in run.record.stitched().items():
-            writer.writerows((run.id, run.name, step, metric, value) for step, value in points)
-            count += len(points)
+        for line in run.record.stitched_lines():
+            values = line.values.items()
+            writer.writerows((run.id, run.name, line.step, name, value) for name, value in values)
+            count += len(values)
     return count
 
 

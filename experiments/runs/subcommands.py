@@ -168,6 +168,11 @@ def _mongo_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _omniboard_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_count, help="the first port to try")
+    _mongo_options(parser)
+
+
 def _sync_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_names", nargs="*", metavar="RUN", help=f"{_RUN}; none: all runs")
     parser.add_argument(
@@ -239,7 +244,7 @@ SUBCOMMANDS = {
     "omniboard": Subcommand(
         "browse the runs in Omniboard, on this machine only; Ctrl-C ends it",
         ("omniboard", "omniboard --mongo-url mongodb://127.0.0.1:27017/hipreg"),
-        _mongo_options,
+        _omniboard_options,
         upkeep.omniboard,
     ),
 }

@@ -71,7 +71,8 @@ def resume(root: Path, arguments: argparse.Namespace) -> int:
 
 def omniboard(root: Path, arguments: argparse.Namespace) -> int:
     """Browse the runs in Omniboard until Ctrl-C."""
-    from experiments.omniboard import serve
+    from experiments.omniboard.serve import PORT, serve
 
-    serve(root, arguments.mongo_url or os.environ.get("HIPREG_MONGO_URL"))
+    url = arguments.mongo_url or os.environ.get("HIPREG_MONGO_URL")
+    serve(root, url, port=arguments.port or PORT)
     return 0
