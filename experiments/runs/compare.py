@@ -174,9 +174,9 @@ def labels(runs: Sequence[Summary]) -> list[str]:
 
 
 def _packages(run: Summary) -> Mapping[str, Any]:
-    host = run.document.get("host") or {}
+    host = run.part("host")
     versions = {"Python": host["python_version"]} if host.get("python_version") else {}
-    return {**versions, **(run.document.get("dependencies") or {})}
+    return {**versions, **run.part("dependencies")}
 
 
 def _as_json(runs: Sequence[Summary], finals: Finals) -> dict[str, Any]:

@@ -43,21 +43,17 @@ def _progress(summary: Summary) -> float | None:
 
 
 def _of(part: str, key: str) -> Callable[[Summary], Any]:
-    def value(summary: Summary) -> Any:
-        inner = summary.document.get(part)
-        return inner.get(key) if isinstance(inner, dict) else None
-
-    return value
+    return lambda summary: summary.part(part).get(key)
 
 
 def _commit(summary: Summary) -> str | None:
-    git = summary.document.get("git") or {}
+    git = summary.part("git")
     commit = git.get("commit")
     return str(commit)[:10] + ("+" if git.get("dirty") else "") if commit else None
 
 
 def _device(summary: Summary) -> str | None:
-    host = summary.document.get("host") or {}
+    host = summary.part("host")
     gpus = host.get("gpus") or []
     if gpus:
         return f"{len(gpus)} x {gpus[0]}" if len(gpus) > 1 else str(gpus[0])

@@ -139,8 +139,8 @@ def _with_ancestors(folder: Path) -> Summary:
     if summary is None:
         raise RunsError(f"{folder} has just vanished")
     siblings: dict[int | str, Summary] = {summary.id: summary}
-    document = summary.document
-    for run_id in [*(document.get("lineage") or []), document.get("parent")]:
+    lineage = summary.document.get("lineage")
+    for run_id in [*(lineage if isinstance(lineage, list) else ()), summary.parent]:
         if isinstance(run_id, int) and run_id != summary.id:
             ancestor = summarise(root / str(run_id))
             if ancestor is not None:

@@ -61,13 +61,13 @@ def command_line(run: Summary) -> str | None:
         return None
     if run.parent is not None:
         return _train(["resume", str(run.parent)], _own_updates(updates))
-    command = (run.document.get("meta") or {}).get("command")
+    command = run.part("meta").get("command")
     return _train([command] if command and command != "main" else [], updates, _script(run))
 
 
 def reproduction(run: Summary) -> list[str]:
     """The shell commands that repeat the run from its first epoch on, as far as is recorded."""
-    git = run.document.get("git") or {}
+    git = run.part("git")
     steps = []
     if git.get("commit"):
         steps.append(f"git checkout {git['commit']}")
@@ -84,7 +84,7 @@ def reproduction(run: Summary) -> list[str]:
 
 
 def _script(run: Summary) -> str:
-    return f"experiments/{(run.document.get('experiment') or {}).get('name', 'train')}.py"
+    return f"experiments/{run.part('experiment').get('name', 'train')}.py"
 
 
 def _train(
@@ -95,7 +95,7 @@ def _train(
 
 def _updates(run: Summary) -> list[str] | None:
     """What stood after "with"; None for a record that does not say."""
-    options = (run.document.get("meta") or {}).get("options") or {}
+    options = run.part("meta").get("options") or {}
     updates = options.get("UPDATE")
     return [str(update) for update in updates] if isinstance(updates, list) else None
 

@@ -83,7 +83,8 @@ def _facts(run: Summary, children: Sequence[int | str]) -> Iterator[tuple[str, C
     yield "progress", _progress(run)
     yield "time", _time(run)
     yield "command", command_line(run) or ""
-    yield "data", " ".join(str(value) for value in (run.info.get("data") or {}).values())
+    data = run.info.get("data")
+    yield "data", " ".join(map(str, data.values())) if isinstance(data, dict) else ""
     yield "lineage", _lineage(run, children)
     yield "commit", _commit(run)
     yield "machine", _machine(run)
@@ -98,8 +99,7 @@ def _status(run: Summary) -> Cell:
     from experiments.records import why_dead
 
     cell = status_cell(run)
-    died = run.document.get("died")
-    reason = died.get("why") if isinstance(died, dict) else None
+    reason = run.part("died").get("why")
     if run.record and run.status == DEAD:
         reason = why_dead(run.record)
     return Cell(f"{cell.text}: {reason}", cell.style) if reason else cell
@@ -115,7 +115,7 @@ def _warnings(run: Summary) -> str:
 
 
 def _nonfinite(run: Summary) -> str:
-    counts = run.document.get("nonfinite") or {}
+    counts = run.part("nonfinite")
     return ", ".join(f"{name} {times} times" for name, times in counts.items())
 
 
@@ -123,7 +123,7 @@ def _result(run: Summary) -> str:
     value = BUILT_IN["best"].value(run)
     if value is None:
         return ""
-    trained = (run.document.get("experiment") or {}).get("name", "train") == "train"
+    trained = run.part("experiment").get("name", "train") == "train"
     return ("best Dice on the selection pairs " if trained else "") + wording.figure(value)
 
 
@@ -156,7 +156,7 @@ def _lineage(run: Summary, children: Sequence[int | str]) -> str:
 
 
 def _commit(run: Summary) -> str:
-    git = run.document.get("git") or {}
+    git = run.part("git")
     if not git.get("commit"):
         return "none recorded"
     text = str(git["commit"])
@@ -167,7 +167,7 @@ def _commit(run: Summary) -> str:
 
 
 def _machine(run: Summary) -> str:
-    host = run.document.get("host") or {}
+    host = run.part("host")
     cores = f"{host['cpu_count']} CPU cores" if host.get("cpu_count") else ""
     gpus = ", ".join(host.get("gpus") or []) or "no GPU"
     parts = [host.get("hostname"), host.get("cpu"), cores, gpus]
@@ -175,7 +175,7 @@ def _machine(run: Summary) -> str:
 
 
 def _software(run: Summary) -> str:
-    host, versions = run.document.get("host") or {}, run.document.get("dependencies") or {}
+    host, versions = run.part("host"), run.part("dependencies")
     words = [f"Python {host['python_version']}"] if host.get("python_version") else []
     words += [
         f"{name} {versions[name]}"

@@ -60,6 +60,11 @@ class Summary:
         """``run.json``; empty for a damaged folder."""
         return dict(self.record.document) if self.record else {}
 
+    def part(self, key: str) -> dict[str, Any]:
+        """An entry of ``run.json`` that holds others; empty where it holds none."""
+        part = self.document.get(key)
+        return part if isinstance(part, dict) else {}
+
     @property
     def name(self) -> str:
         """The configuration that it stands for."""

@@ -111,6 +111,7 @@ def test_dead_run_says_why_and_what_to_do(runs: Command) -> None:
     "entry",
     [
         {"git": None},
+        {"git": "text", "host": ["lab1"], "dependencies": 3, "died": "yes"},
         {"host": None, "dependencies": None},
         {"experiment": None, "meta": None},
         {"start_time": "soon", "stop_time": 3},
