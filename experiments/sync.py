@@ -89,7 +89,8 @@ def sync(
         with _reachable(url, connection):
             make_indexes(connection.database)
             known = {} if thorough else digests(connection.database)
-        return Follower(root, url, connection, known).look(ids, progress=progress)
+        follower = Follower(root, url, connection, known, thorough=thorough)
+        return follower.look(ids, progress=progress)
     finally:
         connection.client.close()
 
@@ -103,6 +104,8 @@ class Follower:
         url: str,
         connection: Connection,
         known: Mapping[str, tuple[int, str]],
+        *,
+        thorough: bool = False,
     ) -> None:
         """Nothing is read before the first pass.
 
@@ -111,11 +114,13 @@ class Follower:
             url: MongoDB's URL, for what must not be said.
             connection: the database, whose indexes are made.
             known: the :func:`digests` there.
+            thorough: send files although the database lists them.
         """
         self._root = root
         self._url = url
         self._connection = connection
         self._known = known
+        self._thorough = thorough
         self._mirrors: dict[int, RunMirror] = {}
         self._seen: dict[int, list[Stamp]] = {}
 
@@ -173,7 +178,7 @@ class Follower:
         given, digest = self._known.get(uuid_of(record.document), (None, ""))
         new = False
         if run in self._mirrors or digest != digest_of(record):
-            mirror = self._mirrors.setdefault(run, RunMirror(folder))
+            mirror = self._mirrors.setdefault(run, RunMirror(folder, thorough=self._thorough))
             new = mirror.push(self._connection.database)
             given = mirror.run_id
         if record.status != RUNNING:  # what is over needs no memory of what was pushed

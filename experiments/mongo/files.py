@@ -54,8 +54,8 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def store(database: Any, files: Iterable[File]) -> None:
-    """Bring ``files`` into GridFS, those that are not there.
+def store(database: Any, files: Iterable[File], *, anew: bool = False) -> None:
+    """Bring ``files`` into GridFS, those that are not there or, ``anew``, all of them.
 
     Pieces first, their entries last: a file that is listed is whole. May be repeated at any
     point, and by several processes at once.
@@ -63,9 +63,9 @@ def store(database: Any, files: Iterable[File]) -> None:
     from pymongo import ReplaceOne
 
     wanted = {file.key: file for file in files}
-    known = database["fs.files"].find({"_id": {"$in": list(wanted)}}, {"_id": 1}) if wanted else ()
-    for found in known:
-        del wanted[found["_id"]]
+    if wanted and not anew:
+        for found in database["fs.files"].find({"_id": {"$in": list(wanted)}}, {"_id": 1}):
+            del wanted[found["_id"]]
     if not wanted:
         return
     pieces = [piece for file in wanted.values() for piece in _pieces(file)]

@@ -68,9 +68,15 @@ class RunMirror:
             that was free, and another where somebody else's run has it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is read or sent before the first push."""
+    def __init__(self, folder: Path, *, thorough: bool = False) -> None:
+        """Nothing is read or sent before the first push.
+
+        Args:
+            folder: the run folder.
+            thorough: send files although the database lists them.
+        """
         self.folder = folder
+        self._thorough = thorough
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -108,10 +114,10 @@ class RunMirror:
         self._curves.push(database, self.run_id)
         if self._sources is None:
             found = sources(record)
-            store(database, [file for _, file in found])
+            store(database, [file for _, file in found], anew=self._thorough)
             self._sources = [[name, file.key] for name, file in found]
         self._store_artifacts(database, record, stamps)
-        store(database, fields.attachments)
+        store(database, fields.attachments, anew=self._thorough)
         saved = self._save(database, fields, self._curves.names, digest)
         self._pushed = digest if saved else ""
         return saved
@@ -138,7 +144,7 @@ class RunMirror:
             if known is None or known.stamp != stamps[name]:
                 filename = f"artifact://runs/{self.run_id}/{name}"
                 known = artifact(path, name, run_uuid=run_uuid, filename=filename)
-                store(database, [known.file])
+                store(database, [known.file], anew=self._thorough)
                 known = replace(known, file=replace(known.file, content=b""))
             listed[name] = known
         self._artifacts = listed

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gridfs
+import pymongo
 import pytest
 from sacred.observers import MongoObserver
 from sacred.run import Run
@@ -193,7 +194,9 @@ def test_password_opens_the_database_and_is_nowhere_else(
 
 def test_documents_are_those_that_sacred_itself_writes(tmp_path: Path, url: str) -> None:
     """Sacred's own observer writes run 7 of the same database, and both are of one kind."""
-    sacreds = MongoObserver(url=url, db_name=url.rpartition("/")[2])
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
+    name = url.rpartition("/")[2]
+    sacreds = MongoObserver(client=client, db_name=name)
     both = experiment(body)
 
     def beside(options: dict[str, Any]) -> None:
@@ -207,15 +210,14 @@ def test_documents_are_those_that_sacred_itself_writes(tmp_path: Path, url: str)
         theirs, ours = db["runs"].find_one({"_id": 1}), db["runs"].find_one({"_id": 2})
         assert theirs.pop("theirs")
         assert set(ours) == set(theirs)
-        for name in ours:
-            assert type(ours[name]) is type(theirs[name]), name
-        for name in ("status", "command", "result", "config", "captured_out", "format"):
-            assert ours[name] == theirs[name], name
+        for field in ours:
+            assert type(ours[field]) is type(theirs[field]), field
+        for field in ("status", "command", "result", "config", "captured_out", "format"):
+            assert ours[field] == theirs[field], field
         assert set(ours["experiment"]) >= set(theirs["experiment"])
         assert theirs["info"]["data"] == ours["info"]["data"]
-        names = ("val/dice", "train/loss")
-        for name in names:
-            one, other = (db["metrics"].find_one({"run_id": i, "name": name}) for i in (1, 2))
+        for metric in ("val/dice", "train/loss"):
+            one, other = (db["metrics"].find_one({"run_id": i, "name": metric}) for i in (1, 2))
             assert set(one) == set(other)
             assert [one[key] for key in ("steps", "values")] == [
                 other[key] for key in ("steps", "values")
@@ -225,4 +227,5 @@ def test_documents_are_those_that_sacred_itself_writes(tmp_path: Path, url: str)
         assert read[0].read() == read[1].read()
         assert read[1].filename == "artifact://runs/2/pairs_val.csv"
     # Sacred's own tools find ours by what they go by, and give the next free id.
-    assert MongoObserver(url=url, db_name=url.rpartition("/")[2], overwrite=2).overwrite == ours
+    assert MongoObserver(client=client, db_name=name, overwrite=2).overwrite == ours
+    client.close()
