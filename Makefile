@@ -14,7 +14,7 @@ VERSION := import sys; print(sys.version_info[:2])
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint clean-env same-python
+.PHONY: help train omniboard test lint clean-env same-python
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ help:  ## show this list
 train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
 	$(RUN) experiments/train.py with $(WITH)
 	$(RUN) results/ablation.py
+
+omniboard: $(VENV)/.for-omniboard  ## see the recorded runs in a browser (needs Node.js); Ctrl-C ends it
+	@$(RUN) -m experiments.omniboard
 
 test: $(VENV)/.for-development  ## run all tests
 	$(RUN) -m pytest $(ARGS)
@@ -43,10 +46,15 @@ $(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.for-development: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing hipreg and its development tools into $(VENV) (once; some minutes)"
 	@$(PIP) --editable '.[experiments,dev]'
+	@touch $@ $(VENV)/.for-use $(VENV)/.for-omniboard
+
+$(VENV)/.for-omniboard: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "Installing hipreg and a database for its records into $(VENV) (once)"
+	@$(PIP) --editable '.[experiments,omniboard]'
 	@touch $@ $(VENV)/.for-use
 
 ifneq ($(PYTHON),)
-$(VENV)/.for-use $(VENV)/.for-development: | same-python
+$(VENV)/.for-use $(VENV)/.for-omniboard $(VENV)/.for-development: | same-python
 endif
 
 same-python: | $(VENV)/.made
