@@ -16,12 +16,15 @@ from experiments import run_folder, snapshot
 from experiments.capture import as_terminal, shortened
 from experiments.errors import PlainError
 from experiments.guard import guarded
-from experiments.plain import json_ready, number
+from experiments.metric_log import MetricLog
+from experiments.plain import json_ready
+from experiments.process import this_process
+from experiments.records import FORMAT
 from experiments.redaction import redact, redacted
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "hipreg run folder 1"
+_MOST_WARNINGS = 100
 
 
 class RunFolderError(PlainError):
@@ -61,8 +64,7 @@ class RunFolderObserver(RunObserver):
         self._document: dict[str, Any] = {}
         self._info: Any = None
         self._captured = ""
-        self._metrics: run_folder.AppendLog | None = None
-        self._written: set[tuple[str, int]] = set()
+        self._metrics = MetricLog(self.root / run_folder.METRICS)
 
     @property
     def active(self) -> bool:
@@ -73,6 +75,9 @@ class RunFolderObserver(RunObserver):
         """Log that ``what`` failed; the run and its other records go on."""
         text = redact(f"{type(error).__name__}: {error}", self._secrets)
         logger.warning("run %s: %s: %s", self.run_id, what, text)
+        warnings = self._document["warnings"]
+        if len(warnings) < _MOST_WARNINGS:
+            warnings.append({"time": json_ready(datetime.now(UTC)), "what": f"{what}: {text}"})
 
     # Sacred passes all of this by keyword.
     def queued_event(  # type: ignore[override]
@@ -104,7 +109,7 @@ class RunFolderObserver(RunObserver):
         self._document["heartbeat"] = json_ready(beat_time)
         self._document["result"] = self._clean(result)
         self._save_document()
-        self._flush_metrics()
+        self._metrics.flush()
         info = self._clean(info)
         if info and info != self._info:
             run_folder.write_json(self._path(run_folder.INFO), info)
@@ -164,15 +169,7 @@ class RunFolderObserver(RunObserver):
         self, metrics_by_name: Mapping[str, Mapping[str, Any]], info: Mapping[str, Any]
     ) -> None:
         """Append what was logged through Sacred since the last beat."""
-        records = []
-        for name, series in metrics_by_name.items():
-            columns = zip(series["steps"], series["values"], series["timestamps"], strict=True)
-            for step, value, time in columns:
-                if (name, step) in self._written:  # came through write_metrics already
-                    self._written.discard((name, step))
-                    continue
-                records += self._record(name, step, value, time)
-        self._append(records)
+        self._metrics.write_sacred(metrics_by_name)
 
     @guarded
     def write_metrics(self, step: int, metrics: Mapping[str, Any]) -> None:
@@ -182,12 +179,13 @@ class RunFolderObserver(RunObserver):
             step: the epoch or iteration they belong to.
             metrics: numbers by name; tensors and numpy scalars of one element too.
         """
-        now = datetime.now(UTC)
-        records: list[dict[str, Any]] = []
-        for name, value in metrics.items():
-            records += self._record(name, step, value, now)
-            self._written.add((name, step))
-        self._append(records)
+        self._metrics.write(step, metrics)
+
+    @guarded
+    def note(self, **entries: Any) -> None:
+        """Add entries to the run document, and write it now."""
+        self._document |= self._clean(entries)
+        self._save_document()
 
     def _open(
         self, status: str, wanted: str | int | None, times: dict[str, Any], about: dict[str, Any]
@@ -198,7 +196,7 @@ class RunFolderObserver(RunObserver):
             self.run_id, self.folder = run_folder.create_run_folder(
                 self.root, None if wanted is None else int(wanted)
             )
-            self._metrics = run_folder.AppendLog(self.folder / run_folder.METRICS)
+            self._metrics = MetricLog(self.folder / run_folder.METRICS)
             self._describe(status, times, about)
         except FileExistsError as error:
             raise RunFolderError(f"cannot record run {wanted}: {error.filename} exists") from error
@@ -224,6 +222,13 @@ class RunFolderObserver(RunObserver):
                 "heartbeat": None,
                 "result": None,
                 "host": {**about["host_info"], **snapshot.machine()},
+                "process": this_process(),
+                "parent": None,
+                "lineage": [self.run_id],
+                "resumed_at_epoch": None,
+                "degraded": None,
+                "nonfinite": {},
+                "warnings": [],
                 "meta": about["meta_info"],
                 "experiment": experiment,
                 "git": code.summary(),
@@ -244,30 +249,14 @@ class RunFolderObserver(RunObserver):
     def _close(self, status: str, time: datetime) -> None:
         self._document |= {"status": status, "stop_time": json_ready(time)}
         self._save_document()
-        self._flush_metrics()
-
-    def _record(self, name: str, step: int, value: Any, time: datetime) -> list[dict[str, Any]]:
-        try:
-            scalar = number(value)
-        except ValueError as error:
-            logger.warning("run %s: metric %s at step %s: %s", self.run_id, name, step, error)
-            return []
-        return [
-            {"name": name, "step": int(step)} | json_ready({"value": scalar, "time": time}),
-        ]
-
-    def _append(self, records: list[dict[str, Any]]) -> None:
-        if self._metrics is not None:
-            self._metrics.append(records)
-
-    def _flush_metrics(self) -> None:
-        self._append([])
+        self._metrics.flush()
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None  # every caller is guarded or has just made the folder
         return self.folder / name
 
     def _save_document(self) -> None:
+        self._document["nonfinite"] = dict(self._metrics.nonfinite)
         run_folder.write_json(self._path(run_folder.RUN), self._document)
 
     def _clean(self, value: Any) -> Any:

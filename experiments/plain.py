@@ -41,8 +41,15 @@ def plain(value: Any) -> Any:
 
 
 def json_ready(value: Any) -> Any:
-    """Like :func:`plain`, and NaN and infinities as "nan", "inf", "-inf", which JSON lacks."""
+    """Like :func:`plain`, with NaN and infinities as :func:`json_number` has them."""
     return _finite(plain(value))
+
+
+def json_number(value: float) -> float | str:
+    """``value`` itself, or "NaN", "Infinity" or "-Infinity", which JSON lacks."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def number(value: Any) -> float:
@@ -84,6 +91,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    return json_number(value) if isinstance(value, float) else value

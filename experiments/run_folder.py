@@ -6,7 +6,7 @@
       run.json         who, when, status, result, host, code version, dependencies
       config.json      the resolved configuration
       info.json        what the run chose to say about itself
-      metrics.jsonl    one {"name", "step", "value", "time"} a line, only ever appended to
+      metrics.jsonl    {"step", "time", "values": {name: number}} a line, only ever appended to
       captured.txt     what the run printed, as a terminal would show it
       uncommitted.diff what the working tree held beyond its commit
       artifacts/       checkpoints, tables and pictures
@@ -23,6 +23,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from hipreg.files import replacing
 
@@ -116,15 +118,18 @@ class AppendLog:
         self._path = path
         self._waiting: list[bytes] = []
 
-    def append(self, records: Iterable[dict[str, Any]]) -> None:
+    def append(self, records: Iterable[dict[str, Any]], *, durably: bool = False) -> None:
         """Write each of ``records`` as one line, after those that are still waiting.
+
+        Args:
+            records: JSON objects; NaN and infinities must be words already.
+            durably: whether they are to be on the disk itself afterwards, for a power cut.
 
         Raises:
             OSError: the file cannot be written; the lines are kept for the next call.
         """
-        self._waiting += [
-            json.dumps(record, allow_nan=False).encode() + b"\n" for record in records
-        ]
+        options = orjson.OPT_APPEND_NEWLINE
+        self._waiting += [orjson.dumps(record, option=options) for record in records]
         if not self._waiting:
             return
         block = b"".join(self._waiting)
@@ -134,6 +139,8 @@ class AppendLog:
                 written = file.write(block)
                 if written != len(block):
                     raise OSError(f"only {written} of {len(block)} bytes fitted into {self._path}")
+                if durably:
+                    os.fsync(file.fileno())
             except OSError:
                 file.truncate(end)
                 raise

@@ -1,23 +1,18 @@
-"""Reads recorded runs; a run that is unfinished or damaged is told of and never fatal."""
+"""Recorded runs as tables and figures need them: what each stands for, and its whole lineage."""
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments import run_folder
+from experiments import records, run_folder
+from experiments.records import Damaged, RunRecord
+from experiments.series import Series
 
-logger = logging.getLogger(__name__)
-
-FINISHED = "COMPLETED"
-
-Series = list[tuple[int, float]]
-"""(step, value) in the order they were logged."""
+__all__ = ["Damaged", "Records", "Run", "Series", "load_runs", "read_run"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,7 @@ class Run:
         result: what the run returned, its best Dice on the selection pairs; None before the end.
         info: what the run said about itself.
         git: commit (None outside a repository), dirty, untracked, diff_complete.
+        lineage: ids of the runs that it continues, from the first on, and its own.
     """
 
     id: int
@@ -43,11 +39,13 @@ class Run:
     result: float | None
     info: Mapping[str, Any]
     git: Mapping[str, Any]
+    lineage: tuple[int, ...]
+    _record: RunRecord
 
     @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
-        return self.status == FINISHED
+        return self.status == records.COMPLETED
 
     @property
     def dataset(self) -> str:
@@ -74,8 +72,8 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Series]:
-        """Every logged metric by name, read at the first use."""
-        return read_metrics(self.folder / run_folder.METRICS)
+        """Every logged metric of the run and of those that it continues, read at the first use."""
+        return self._record.stitched()
 
     def pairs(self, name: str) -> Path:
         """Path of the metrics per pair and label, which need not exist.
@@ -84,14 +82,6 @@ class Run:
             name: a split ("val") or "unregistered".
         """
         return self.folder / run_folder.ARTIFACTS / f"pairs_{name}.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """A run folder that cannot be read, and why."""
-
-    folder: Path
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +95,14 @@ class Records:
 def load_runs(root: Path) -> Records:
     """Read every run folder under ``root``; none where ``root`` does not exist."""
     runs: list[Run] = []
-    damaged: list[Damaged] = []
-    for run_id in run_folder.run_ids(root):
+    found = records.read_records(root)
+    damaged = list(found.damaged)
+    for record in found.runs:
         try:
-            runs.append(read_run(root / str(run_id)))
+            runs.append(_run(record))
         except (OSError, ValueError) as error:
-            damaged.append(Damaged(root / str(run_id), str(error)))
-    return Records(tuple(runs), tuple(damaged))
+            damaged.append(Damaged(record.folder, str(error)))
+    return Records(tuple(runs), tuple(sorted(damaged, key=lambda item: int(item.folder.name))))
 
 
 def read_run(folder: Path) -> Run:
@@ -120,53 +111,22 @@ def read_run(folder: Path) -> Run:
     Raises:
         ValueError: a document is missing or no JSON object, naming it.
     """
-    document = _document(folder / run_folder.RUN)
-    config = _document(folder / run_folder.CONFIG)
-    info_path = folder / run_folder.INFO
+    return _run(records.read_record(folder))
+
+
+def _run(record: RunRecord) -> Run:
     return Run(
-        id=int(folder.name),
-        folder=folder,
-        name=str(config.get("name", document.get("name", ""))),
-        status=str(document.get("status", "unknown")),
-        config=config,
-        result=_number(document.get("result")),
-        info=_document(info_path) if info_path.exists() else {},
-        git=document.get("git") or {},
+        id=record.id,
+        folder=record.folder,
+        name=str(record.config.get("name", record.name)),
+        status=record.status,
+        config=record.config,
+        result=_number(record.document.get("result")),
+        info=record.info,
+        git=record.document.get("git") or {},
+        lineage=record.lineage,
+        _record=record,
     )
-
-
-def read_metrics(path: Path) -> dict[str, Series]:
-    """Read appended metric lines; lines that are none are left out with a warning.
-
-    Args:
-        path: a ``metrics.jsonl``; where it is missing there are no metrics.
-    """
-    series: dict[str, Series] = {}
-    bad = 0
-    if path.exists():
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                    point = int(entry["step"]), float(entry["value"])
-                    series.setdefault(str(entry["name"]), []).append(point)
-                except (ValueError, KeyError, TypeError):
-                    bad += 1
-    if bad:
-        logger.warning("%s: %d damaged lines are left out", path, bad)
-    return series
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"{path.name} is missing") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"{path.name} should hold an object, got {type(loaded).__name__}")
-    return loaded
 
 
 def _number(value: Any) -> float | None:

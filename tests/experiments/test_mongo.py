@@ -15,6 +15,7 @@ from typing import Any
 import pymongo
 import pytest
 
+from experiments.records import read_metrics
 from tests.experiments.test_train import SMALL, command
 from tests.helpers import skip_or_fail
 
@@ -80,10 +81,8 @@ def test_database_mirrors_the_run_folder(server: int, tmp_path: Path) -> None:
     assert {artifact["name"] for artifact in run["artifacts"]} == {
         path.name for path in (folder / "artifacts").iterdir()
     }
-    local: dict[str, list[float]] = {}
-    for line in (folder / "metrics.jsonl").read_text().splitlines():
-        point = json.loads(line)
-        local.setdefault(point["name"], []).append(float(point["value"]))
+    found = read_metrics(folder / "metrics.jsonl")
+    local = {name: [value for _, value in series] for name, series in found.items()}
     assert metrics == local
 
 

@@ -93,9 +93,9 @@ def test_lines_that_did_not_fit_wait_for_the_next_call(
         patch.setattr(Path, "open", _opening_a_full_disk(Path.open))
         with pytest.raises(OSError, match="bytes fitted"):
             log.append([{"step": 1}])
-    assert path.read_text() == '{"step": 0}\n'
+    assert path.read_text() == '{"step":0}\n'
     log.append([{"step": 2}])
-    assert path.read_text() == '{"step": 0}\n{"step": 1}\n{"step": 2}\n'
+    assert path.read_text() == '{"step":0}\n{"step":1}\n{"step":2}\n'
 
 
 def _opening_a_full_disk(real_open: Any) -> Any:

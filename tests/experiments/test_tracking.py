@@ -21,6 +21,7 @@ from sacred import Experiment
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
+from experiments.records import read_lines
 from experiments.tracking import (
     RunFolderError,
     artifacts_folder,
@@ -60,9 +61,8 @@ def document(folder: Path) -> dict[str, Any]:
 
 
 def metrics(folder: Path) -> list[tuple[str, int, float]]:
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    entries = [json.loads(line) for line in lines]
-    return [(entry["name"], entry["step"], float(entry["value"])) for entry in entries]
+    lines = read_lines(folder / "metrics.jsonl")
+    return [(name, line.step, value) for line in lines for name, value in line.values.items()]
 
 
 def test_finished_run_is_recorded_with_config_result_and_origin(tmp_path: Path) -> None:

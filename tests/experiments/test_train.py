@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.records import read_metrics
+from experiments.series import Series
 from hipreg.evaluation import aggregate, read_rows
 from hipreg.models import Architecture, Checkpoint, build, load_checkpoint, save_checkpoint
 
@@ -48,12 +50,8 @@ class Finished:
     def document(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text())
 
-    def metrics(self) -> dict[str, list[tuple[int, float]]]:
-        series: dict[str, list[tuple[int, float]]] = {}
-        for line in (self.folder / "metrics.jsonl").read_text().splitlines():
-            point = json.loads(line)
-            series.setdefault(point["name"], []).append((point["step"], float(point["value"])))
-        return series
+    def metrics(self) -> dict[str, Series]:
+        return read_metrics(self.folder / "metrics.jsonl")
 
 
 @pytest.fixture(scope="module")

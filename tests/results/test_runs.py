@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import math
 from pathlib import Path
 
 import pytest
 
-from results.runs import load_runs, read_metrics, read_run
+from results.runs import load_runs, read_run
 from tests.results.helpers import finished, write_run
 
 
@@ -65,22 +63,3 @@ def test_unfinished_run_is_read_as_unfinished(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path, "sym", status="RUNNING"))
     assert not run.finished
     assert run.metrics == {}
-
-
-def test_metrics_survive_a_torn_line_and_words_for_non_finite_numbers(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(
-        '{"name": "val/dice", "step": 0, "value": 0.5}\n'
-        '{"name": "val/dice", "step": 1, "value": "nan"}\n'
-        '{"name": "val/hd95", "step": 1, "value": "inf"}\n'
-        "[]\n"
-        '{"name": "val/dice", "st'
-    )
-    with caplog.at_level(logging.WARNING):
-        metrics = read_metrics(path)
-    assert metrics["val/dice"][0] == (0, 0.5)
-    assert math.isnan(metrics["val/dice"][1][1])
-    assert metrics["val/hd95"] == [(1, math.inf)]
-    assert "2 damaged lines" in caplog.text
