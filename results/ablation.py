@@ -20,10 +20,11 @@ if __name__ == "__main__":
 
 from experiments.run_folder import runs_root, write_text
 from results import formats
-from results.comparison import Comparison, Design, build, comparisons
+from results.comparison import Comparison, build, comparisons
 from results.explain import explain
 from results.measurements import Evaluated, tidy, write_tidy
 from results.metrics import DEFAULT, METRICS, by_label, find_metrics
+from results.rows import Design
 from results.selection import (
     Condition,
     Filter,
@@ -85,12 +86,6 @@ def make(options: argparse.Namespace) -> tuple[list[Comparison], list[str], list
     found, left_out = usable(records, _filter(options))
     if not found:
         return [], left_out, found
-    merged = merged_runs(records)
-    if merged and not options.rows and not options.by:
-        left_out.append(
-            f"{', '.join(map(str, merged))}: for the test set; its weights make the fields that "
-            "are handed in to the challenge's server"
-        )
     queries = [RowQuery.parse(text) for text in options.rows]
     metrics = find_metrics(options.metrics)
     if options.by:
@@ -99,9 +94,10 @@ def make(options: argparse.Namespace) -> tuple[list[Comparison], list[str], list
         metrics = by_label(
             metrics, sorted({label for item in found for label in item.table.labels})
         )
+    merged = merged_runs(records)
+    design = Design(metrics, tuple(queries), options.reference, options.per_seed, merged)
     if not queries and not options.reference and not options.per_seed:
-        return comparisons(found, options.split, metrics), left_out, found
-    design = Design(metrics, tuple(queries), options.reference, options.per_seed)
+        return comparisons(found, options.split, design), left_out, found
     # What no row takes need not be measured on the same.
     some = [item for item in found if not queries or any(q.takes(item.run) for q in queries)]
     return [build(one_subject(some or found), options.split, design)], left_out, some

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from results.comparison import Comparison, Row, hardest, sample
+from results.comparison import Comparison
 from results.formats.grids import number, title
-from results.measurements import UNREGISTERED, PairTable, lineage
+from results.measurements import UNREGISTERED, PairTable
 from results.metrics import Metric
+from results.rows import Row
+from results.samples import hardest, sample
 
 
 def explain(table: Comparison, row_name: str, column: str) -> str:
@@ -53,7 +55,7 @@ def _head(table: Comparison, row: Row, metric: Metric) -> Iterator[str]:
     name = UNREGISTERED if row.name == UNREGISTERED else table.split
     for item in row.runs:
         run = item.run
-        parts = " + ".join(map(str, lineage(run)))
+        parts = " + ".join(map(str, run.lineage))
         yield (
             f"Run {run.id} ({parts}): {run.name}, seed {item.seed}, configuration "
             f"{item.configuration}, code {run.code}, {run.pairs(name).name}"

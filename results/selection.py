@@ -15,7 +15,6 @@ from results.measurements import (
     config_difference,
     config_hash,
     evaluate,
-    lineage,
 )
 from results.runs import Records, Run
 
@@ -155,7 +154,7 @@ def usable(records: Records, wanted: Filter) -> tuple[list[Evaluated], list[str]
     """
     left_out = [f"{item.folder.name}: {item.reason}" for item in records.damaged]
     continued = {
-        ancestor: run.id for run in records.runs for ancestor in lineage(run) if ancestor != run.id
+        ancestor: run.id for run in records.runs for ancestor in run.lineage if ancestor != run.id
     }
     found: list[Evaluated] = []
     for run in records.runs:
@@ -173,10 +172,9 @@ def usable(records: Records, wanted: Filter) -> tuple[list[Evaluated], list[str]
 
 
 def _unfit(run: Run, split: str, continued_by: int | None) -> str | None:
-    if continued_by is not None:
-        return f"continued by run {continued_by}"
     if not run.finished:
-        return f"not finished ({run.status.lower()})"
+        after = f"; run {continued_by} continues it" if continued_by else ""
+        return f"not finished ({run.status.lower()}{after})"
     if not run.pairs(split).exists():
         return f"no {run.pairs(split).name}"
     if split == "val" and _merged(run):
@@ -188,9 +186,9 @@ def _merged(run: Run) -> bool:
     return bool(run.config.get("merge_train_val")) or "merge" in run.name.split()
 
 
-def merged_runs(records: Records) -> list[int]:
+def merged_runs(records: Records) -> tuple[Run, ...]:
     """Finished runs trained on the validation cases too, for the test set."""
-    return [run.id for run in records.runs if run.finished and _merged(run)]
+    return tuple(run for run in records.runs if run.finished and _merged(run))
 
 
 def by_subject(found: Sequence[Evaluated]) -> list[list[Evaluated]]:

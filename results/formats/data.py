@@ -10,10 +10,10 @@ from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
-from results.comparison import Comparison, Row
+from results.comparison import Comparison
 from results.formats.grids import legend
-from results.measurements import lineage
 from results.metrics import Metric
+from results.rows import Row
 
 _ROW = ("dataset", "split", "pairs", "name", "method", "runs")
 _FIGURE = ("value", "sd", "low", "high", "n", "infinite")
@@ -63,7 +63,7 @@ def _table(table: Comparison) -> dict[str, Any]:
         "runs": [
             {
                 "id": item.run.id,
-                "lineage": lineage(item.run),
+                "lineage": item.run.lineage,
                 "name": item.run.name,
                 "seed": item.seed,
                 "configuration": item.configuration,

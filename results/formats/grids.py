@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import isinf, isnan
 from typing import Literal
 
-from results.comparison import Comparison, Row
-from results.measurements import UNREGISTERED, lineage
+from results.comparison import Comparison
+from results.measurements import UNREGISTERED
 from results.metrics import Metric
 from results.ranking import STABILITY_RESAMPLES
+from results.rows import Row
 from results.statistics import RESAMPLES, Against, Figure
 
 Mark = Literal["", "best", "second"]
@@ -77,7 +78,7 @@ def figures(table: Comparison) -> Grid:
             if metric in shown:
                 value = row.published.get(metric.published or "")
                 cells.append(Cell(NONE if value is None else number(value, metric.digits)))
-        cells.append(Cell(", ".join(map(str, row.ids)) or NONE))
+        cells.append(Cell(ids(row.ids) or NONE))
         rows.append(tuple(cells))
     return Grid(title(table), (*heads, "Runs"), tuple(rows))
 
@@ -152,11 +153,11 @@ def provenance(tables: Iterable[Comparison], command: str) -> list[str]:
         lines += [
             f"Data: {title(table)} ({subject.digest}); fingerprint {subject.fingerprint}; "
             f"metric definitions {subject.definitions}",
-            f"Runs: {', '.join(map(str, (item.run.id for item in table.runs)))}",
+            f"Runs: {ids([item.run.id for item in table.runs])}",
         ]
         lines += [
             f"  run {item.run.id}: {item.run.name}, seed {item.seed}, configuration "
-            f"{item.configuration}, code {item.run.code}{_after(lineage(item.run))}"
+            f"{item.configuration}, code {item.run.code}{_after(item.run.lineage)}"
             for item in table.runs
         ]
     return [*lines, "A + after a code version stands for uncommitted changes."]
@@ -170,6 +171,19 @@ def number(value: float, digits: int) -> str:
         return "inf" if value > 0 else f"{MINUS}inf"
     text = f"{abs(value):.{digits}f}"
     return (MINUS if value < 0 and float(text) else "") + text
+
+
+def ids(numbers: Sequence[int]) -> str:
+    """Numbers of runs, those in a row by the first and the last."""
+    parts: list[list[int]] = []
+    for one in sorted(numbers):
+        if parts and one == parts[-1][-1] + 1:
+            parts[-1].append(one)
+        else:
+            parts.append([one])
+    return ", ".join(
+        f"{part[0]}-{part[-1]}" if len(part) > 2 else ", ".join(map(str, part)) for part in parts
+    )
 
 
 def _after(runs: Sequence[int]) -> str:
