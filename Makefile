@@ -14,7 +14,7 @@ VERSION := import sys; print(sys.version_info[:2])
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint clean-env same-python
+.PHONY: help train results test lint clean-env same-python
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,11 @@ help:  ## show this list
 train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
 	$(RUN) experiments/train.py with $(WITH)
 	$(RUN) results/ablation.py
+
+results: $(VENV)/.for-use  ## make the committed tables, figures and report from the records
+	$(RUN) results/ablation.py --runs results/records --out results/made
+	$(RUN) results/figures.py --runs results/records --out results/made/figures
+	$(RUN) results/report.py --runs results/records --out results/made
 
 test: $(VENV)/.for-development  ## run all tests
 	$(RUN) -m pytest $(ARGS)

@@ -7,12 +7,13 @@ from pathlib import Path
 from results.runs import Records, load_runs
 
 
-def load(folder: Path, mongo_url: str | None = None) -> Records:
+def load(folder: Path, mongo_url: str | None = None, *, curves: bool = False) -> Records:
     """All runs of one source.
 
     Args:
         folder: the folder of all runs.
         mongo_url: where given, the database that is read instead.
+        curves: whether the metrics of every epoch are wanted; run folders give them when asked.
 
     Raises:
         ValueError: the database cannot be read.
@@ -22,4 +23,4 @@ def load(folder: Path, mongo_url: str | None = None) -> Records:
     # pymongo is only there where it is needed.
     from results.mongo import load_mongo
 
-    return load_mongo(mongo_url)
+    return load_mongo(mongo_url, curves=curves)

@@ -23,7 +23,7 @@ a { color: var(--accent); } nav { display: flex; flex-wrap: wrap; gap: .25rem 1.
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums;
   font-size: .92rem; }
-th, td { padding: .45rem .8rem; text-align: right; white-space: nowrap; vertical-align: top; }
+th, td { padding: .45rem .65rem; text-align: right; white-space: nowrap; vertical-align: top; }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
 thead th { font-weight: 600; border-bottom: 1px solid var(--line); background: var(--tint); }
 thead th:first-child { background: var(--tint); }
@@ -33,17 +33,21 @@ u { text-underline-offset: .2em; }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem;
   background: var(--tint); font: .8rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; }
-figure { margin: 1.25rem 0 2rem; } figure img { max-width: 100%; height: auto; display: block;
-  margin: 0 auto; } figcaption { color: var(--soft); font-size: .92rem; margin-top: .6rem;
-  max-width: 46rem; }
+.gallery { display: grid; gap: 2rem 3rem; align-items: end; margin-top: 1.5rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+figure { margin: 0; min-width: 0; } figure.wide { grid-column: 1 / -1; }
+figure .pan { overflow-x: auto; } figure img { max-width: 100%; height: auto; display: block;
+  margin: 0 auto; } figure.wide img { min-width: 40rem; }
+figcaption { color: var(--soft); font-size: .92rem; margin-top: .6rem; max-width: 46rem; }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 500; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
   margin: 1.5rem 0; }
+.card.name { grid-column: span 2; } .card.name b { font-size: 1.2rem; margin-top: .2rem; }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
   background: var(--tint); } .card b { display: block; font-size: 1.5rem; line-height: 1.25; }
 .card span { color: var(--soft); font-size: .85rem; }
 @media (max-width: 40rem) { th, td { padding: .4rem .55rem; }
-  tbody th { white-space: normal; min-width: 7rem; } }
+  tbody th { white-space: normal; min-width: 8.5rem; } body { padding-top: 1.25rem; } }
 @page { margin: 15mm; }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb;
     --paper: #fff; --tint: #fff; --accent: #000; }
@@ -51,7 +55,7 @@ details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 500; }
   .scroll { overflow: visible; border: 0; } table { font-size: 7.5pt; }
   th, td { padding: .25rem .35rem; } th:first-child { position: static; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; } h2 { break-after: avoid; }
-  figure, tr, .card { break-inside: avoid; } }
+  figure.wide img { min-width: 0; } figure, tr, .card { break-inside: avoid; } }
 """.strip()
 
 

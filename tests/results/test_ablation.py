@@ -297,8 +297,7 @@ def test_runs_that_are_no_folder_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "runs").touch()
-    with pytest.raises(SystemExit):
-        run(tmp_path / "runs", tmp_path)
+    assert run(tmp_path / "runs", tmp_path) == 1
     assert "--runs needs a folder" in capsys.readouterr().err
 
 
