@@ -39,16 +39,19 @@ class Picture:
 
 def gallery(table: Comparison) -> Iterator[Picture]:
     """The figures that the table's runs allow."""
-    if table.reference is not None:
-        for metric in table.metrics:
-            if metric.reduce == "mean" and metric.label is None:
-                about = differences.caption(table, metric)
-                draw = partial(differences.differences, table, metric)
-                yield Picture(f"differences_{metric.key}", about, draw)
-        for metric in table.metrics:
-            if metric.reduce == "mean" and metric.label is None and metric.per_label:
-                about = wins.caption(table, metric)
-                yield Picture(f"wins_{metric.key}", about, partial(wins.wins, table, metric))
-    if any(row.tables and row.name != UNREGISTERED for row in table.rows):
+    means = [m for m in table.metrics if m.reduce == "mean" and m.label is None]
+    for metric in means if table.reference is not None else ():
+        # How much less smooth than nothing at all a method is, its own figure says.
+        if not (table.reference == UNREGISTERED and metric.trivial_unregistered):
+            about = differences.caption(table, metric)
+            draw = partial(differences.differences, table, metric)
+            yield Picture(f"differences_{metric.key}", about, draw)
+    for metric in means if table.reference is not None else ():
+        if metric.per_label:
+            about = wins.caption(table, metric)
+            yield Picture(f"wins_{metric.key}", about, partial(wins.wins, table, metric))
+    ours = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
+    if len(ours) > 1:
         yield Picture("pareto", front.caption(table), partial(front.front, table))
+    if ours:
         yield Picture("curves", curves.caption(table), partial(curves.curves, table))

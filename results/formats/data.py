@@ -1,4 +1,4 @@
-"""Comparisons in full precision, for programs: CSV and JSON."""
+"""Comparisons for programs, CSV and JSON: to twelve digits, as many as all processors agree on."""
 
 from __future__ import annotations
 
@@ -105,14 +105,20 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, float):
+        if isfinite(value):
+            return _rounded(value)
         return None if isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return dict(value) if hasattr(value, "keys") else value
 
 
 def _of(found: Any, names: Sequence[str]) -> list[Any]:
     values = [None if found is None else getattr(found, name) for name in names]
-    return [None if isinstance(value, float) and isnan(value) else value for value in values]
+    return [_rounded(value) if isinstance(value, float) else value for value in values]
+
+
+def _rounded(value: float) -> float | None:
+    return None if isnan(value) else float(f"{value:.12g}")
 
 
 def _published(row: Row, metric: Metric) -> float | None:

@@ -153,7 +153,7 @@ def test_table_without_a_reference_has_no_differences(tmp_path: Path) -> None:
     write_run(tmp_path, "sym", tables={"val": rows(0.7)})
     table = table_of(tmp_path)
     assert table.reference is None
-    assert [picture.name for picture in gallery(table)] == ["pareto", "curves"]
+    assert [picture.name for picture in gallery(table)] == ["curves"]
     with pytest.raises(ValueError, match="need a reference row"):
         differences.differences(table, DICE, LIGHT)
     assert front.front(table, LIGHT) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hipreg.files import replacing
 
@@ -80,7 +80,7 @@ def save_figure(figure: Figure, path: Path, about: str = "") -> None:
     if kind not in metadata:
         raise ValueError(f"figures are written as .png, .pdf or .svg, got {path}")
     # Else the SVG's ids are drawn at random, and the PDF's letters cannot be edited or found.
-    fixed = {"svg.hashsalt": "hipreg", "pdf.fonttype": 42}
+    fixed: dict[Any, Any] = {"svg.hashsalt": "hipreg", "pdf.fonttype": 42}
     with matplotlib.rc_context(fixed), replacing(path) as part:
         figure.savefig(
             part,

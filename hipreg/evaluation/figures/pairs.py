@@ -56,11 +56,12 @@ def pair_rows(
         axes = [figure.add_subplot(grid[i, k]) for k in range(_COLUMNS)]
         _draw_images(axes, view)
         draw_grid(axes[3], view)
-        image = draw_log_jacobian(axes[4], view, limit)
+        image = draw_log_jacobian(axes[4], view, limit, "Log J")
         axes[0].set_ylabel(name, size=TEXT, color=INK)
     bar = figure.add_subplot(grid[-1, -1])
     draw_colour_bar(bar, image, "log J (0: volume is kept)")
-    draw_legend(figure, views[0], label_names or {})
+    bar.locator_params(axis="x", nbins=3)
+    draw_legend(figure, views[0], label_names or {}, "Warped")
     return figure
 
 

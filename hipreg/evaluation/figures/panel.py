@@ -176,12 +176,14 @@ def _determinant(view: View) -> Plane:
     return view.cut(determinant)
 
 
-def draw_log_jacobian(axes: Axes, view: View, limit: float) -> AxesImage:
+def draw_log_jacobian(
+    axes: Axes, view: View, limit: float, name: str = "Log-Jacobian"
+) -> AxesImage:
     """Show log J within ``limit``, its folds in a colour of their own."""
     plane = _determinant(view)
     folded = plane <= 0
     values = np.log(np.where(folded, 1.0, plane))
-    title = f"Log-Jacobian, {100 * folding_share(view.volumes.displacement):.2f} % folded"
+    title = f"{name}, {100 * folding_share(view.volumes.displacement):.2f} % folded"
     image = show(axes, values, title, cmap="PuOr_r", vmin=-limit, vmax=limit)
     # A colour outside the scale of purples and oranges, where there is no logarithm.
     veil = np.where(folded.T[..., None], _FOLDED, (0.0, 0.0, 0.0, 0.0))
@@ -198,8 +200,10 @@ def draw_colour_bar(axes: Axes, image: AxesImage, name: str) -> None:
         spine.set_linewidth(0.5)
 
 
-def draw_legend(figure: Figure, view: View, names: Mapping[int, str]) -> None:
-    """Name the labels' colours below a figure."""
+def draw_legend(
+    figure: Figure, view: View, names: Mapping[int, str], picture: str = "Labels"
+) -> None:
+    """Name the labels' colours below a figure, and what is what in the ``picture`` of both."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -207,8 +211,8 @@ def draw_legend(figure: Figure, view: View, names: Mapping[int, str]) -> None:
         Line2D([], [], color=COLOURS[k % len(COLOURS)], label=names.get(label, f"label {label}"))
         for k, label in enumerate(view.labels)
     ]
-    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label="fixed, in Labels"))
-    handles.append(Line2D([], [], color=FAINT, label="warped, in Labels"))
+    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label=f"fixed, in {picture}"))
+    handles.append(Line2D([], [], color=FAINT, label=f"warped, in {picture}"))
     figure.legend(
         handles=handles,
         loc="outside lower left",
