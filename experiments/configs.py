@@ -142,7 +142,7 @@ def base() -> None:
     eval_every = 1  # epochs between two evaluations
     save_every = 20  # epochs between two writes of last.pt
     print_every = 1  # steps between two updates of the progress bar
-    resume_from = None  # a last.pt of the same configuration to continue from
+    resume_from = None  # a last.pt, or a run's folder, of the same configuration to continue from
     max_cases = None  # train on the first so many cases only (debugging)
     name = row_name(profile, locals())  # row of the run in tables
 

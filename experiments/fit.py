@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
-from experiments.errors import said_plainly
+from experiments.errors import PlainError, said_plainly
 from experiments.monitor import RecordEpochs, ShowProgress
-from experiments.pretrained import starting_weights
-from experiments.run_folder import copy_file
+from experiments.resume import LAST
+from experiments.signals import STOP, StoppedError
+from experiments.start import carry_checkpoints, start
+from experiments.tracking import note, runs_folder
 from hipreg.data.batches import training_plans
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
-from hipreg.losses import Objective
-from hipreg.models import (
-    Architecture,
-    CheckpointError,
-    RegistrationNet,
-    build,
-    initialise_from,
-    load_checkpoint,
-    load_net,
-    parameter_count,
-)
+from hipreg.losses import Loss, Objective
+from hipreg.models import RegistrationNet, load_net
 from hipreg.training import (
     Evaluate,
     Hook,
+    LostProcessError,
     SaveCheckpoints,
     StopOnDivergence,
     Team,
@@ -62,42 +56,100 @@ def fit(
     Returns:
         The best Dice on the selection pairs.
     """
-    with said_plainly():
-        net, state = start(config, cases.fit.images.device)
-        goal = settings.objective(config, cases.labels)
-        evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
-        seen_in_training(config, cases, net)  # refuses a crop that does not fit
-        distributed.refuse_batch_norm(net)
-    record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
-    distributed.meet()  # from here the others follow: all that can be wrong has been said, once
-    folder.mkdir(parents=True, exist_ok=True)
-    carry_best(config, folder)
+    with STOP.at_once():
+        with said_plainly():
+            net, state = start(config, cases.fit.images.device, runs_folder(run))
+            goal = settings.objective(config, cases.labels)
+            evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
+            seen_in_training(config, cases, net)  # refuses a crop that does not fit
+            distributed.refuse_batch_norm(net)
+        distributed.meet()  # from here the others follow: what can be wrong was said, once
+        folder.mkdir(parents=True, exist_ok=True)
+        if config["resume_from"] is not None:
+            carry_checkpoints(config["resume_from"], folder)
+            note(run, resumed_at_epoch=state.epoch)
+        record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
+    saving = SaveCheckpoints(
+        folder,
+        settings.architecture(config),
+        metadata=provenance(run, config, cases),
+        every=config["save_every"],
+        epochs=config["epochs"],
+    )
     hooks = [
         StopOnDivergence(),
         limit,
         Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
-        SaveCheckpoints(
-            folder,
-            settings.architecture(config),
-            metadata=provenance(run, config, cases),
-            every=config["save_every"],
-            epochs=config["epochs"],
-        ),
         record,
+        saving,
         ShowProgress(epochs=config["epochs"], every=config["print_every"]),
+        StopOnSignal(),
     ]
-    optimise(state, goal, config, cases, team=team, hooks=hooks)
-    if limit.reached:
-        logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
-    finish(evaluator, folder, record)
+    with full_disk_said_plainly(run), left_resumable(run, state, saving):
+        optimise(state, goal, config, cases, team=team, hooks=hooks)
+        if limit.reached:
+            logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
+        with STOP.at_once():
+            finish(evaluator, folder, record)
     leave(run, folder)
+    logger.info("Weights, metrics per pair, curves and panel: %s", folder)
     return state.best
 
 
-def follow(config: Mapping[str, Any], cases: Cases, *, team: Team) -> None:
-    """The same training in a process that does not lead, and so evaluates and records nothing."""
-    _, state = start(config, cases.fit.images.device)
+def follow(config: Mapping[str, Any], cases: Cases, runs: Path, *, team: Team) -> None:
+    """The same training in a process that does not lead, and so evaluates and records nothing.
+
+    Args:
+        config: As in ``fit``.
+        cases: As in ``fit``.
+        runs: The folder of all runs.
+        team: The processes that train together.
+    """
+    _, state = start(config, cases.fit.images.device, runs)
     optimise(state, settings.objective(config, cases.labels), config, cases, team=team)
+
+
+class StopOnSignal(Hook):
+    """End training after the step in which it was asked to end."""
+
+    def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
+        STOP.check()
+
+
+@contextmanager
+def left_resumable(run: Run, state: TrainingState, saving: SaveCheckpoints) -> Iterator[None]:
+    """Write a checkpoint of the last whole step before a training that is broken off ends.
+
+    A run that is stopped after its last epoch has that epoch's checkpoint already.
+    """
+    try:
+        yield
+    except (StoppedError, LostProcessError) as error:
+        where = f"after epoch {state.epoch}"
+        if state.so_far is not None:
+            where = f"after step {state.so_far.steps} of epoch {state.epoch + 1}"
+            try:
+                saving.save(LAST, state)
+            except OSError as problem:
+                logger.warning("%s. It can be resumed from the checkpoint before", problem)
+        leave(run, saving.folder)
+        if isinstance(error, StoppedError):
+            raise StoppedError(error.signal, where + how_to_go_on(run)) from None
+        raise
+
+
+@contextmanager
+def full_disk_said_plainly(run: Run) -> Iterator[None]:
+    """Turn what the system says of files into one message."""
+    try:
+        yield
+    except OSError as error:
+        raise PlainError(f"{error}{how_to_go_on(run)}") from error
+
+
+def how_to_go_on(run: Run) -> str:
+    """What to do with a run that was broken off."""
+    return "" if run._id is None else f"; go on with: python experiments/train.py resume {run._id}"
 
 
 def optimise(
@@ -135,60 +187,9 @@ def optimise(
     distributed.disconnect()
 
 
-def start(
-    config: Mapping[str, Any], device: torch.device
-) -> tuple[RegistrationNet, TrainingState]:
-    """The network and its optimiser, fresh, pretrained or resumed."""
-    shape = settings.architecture(config)
-    net = build(shape, seed=config["seed"]).to(device)
-    weights = starting_weights(config["init_from"], shape)
-    if weights is not None:
-        report = initialise_from(net, weights)
-        logger.info("Started from %s: %d weights loaded", weights, len(report.loaded))
-        if report.skipped:
-            logger.info("  not in it, so freshly initialised: %s", ", ".join(report.skipped))
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
-    if config["resume_from"] is not None:
-        resume(state, Path(config["resume_from"]), shape, epochs=config["epochs"])
-    logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
-    return net, state
-
-
 def seen_in_training(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Size:
     """The crop that the network is trained on."""
     return settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
-
-
-def resume(state: TrainingState, path: Path, architecture: Architecture, *, epochs: int) -> None:
-    """Continue from a checkpoint's weights, optimiser and epoch.
-
-    Raises:
-        CheckpointError: If it is of another network, holds weights alone, or is finished.
-    """
-    checkpoint = load_checkpoint(path)
-    if checkpoint.architecture != architecture:
-        raise CheckpointError(
-            f"{path}: of the network {checkpoint.architecture}, and this run's is {architecture}: "
-            "resume with the configuration that it was trained with"
-        )
-    if not checkpoint.training:
-        raise CheckpointError(f"{path}: holds weights without a training to resume; use init_from")
-    if checkpoint.training["epoch"] >= epochs:
-        raise CheckpointError(
-            f"{path}: already trained for {epochs} epochs; raise epochs to go on"
-        )
-    state.net.load_state_dict(checkpoint.weights, strict=True)
-    state.load_state_dict(dict(checkpoint.training))
-    logger.info("Resumed after epoch %d of %s", state.epoch, path)
-
-
-def carry_best(config: Mapping[str, Any], folder: Path) -> None:
-    """Take over the best weights of the run that is resumed: it may stay the best."""
-    if config["resume_from"] is not None:
-        best = Path(config["resume_from"]).with_name("best.pt")
-        if best.is_file():
-            copy_file(best, folder / "best.pt")
 
 
 def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:
@@ -229,10 +230,15 @@ class Evaluator:
         )
 
     def monitor(self) -> dict[str, float]:
-        """The numbers of all splits; the losses of ``train`` are those of its batches."""
+        """The numbers of all splits; the losses of ``train`` are those of its batches.
+
+        Raises:
+            StoppedError: The run was asked to end.
+        """
         metrics: dict[str, float] = {}
         for split in self.cases.pairs:
-            found = self.on(split)
+            with STOP.at_once():
+                found = self.on(split)
             metrics |= {f"{split}/{name}": value for name, value in aggregate(found.rows).items()}
             if split != "train":
                 metrics |= {
@@ -273,8 +279,7 @@ def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
 
 
 def leave(run: Run, folder: Path) -> None:
-    """Hand all files to the run's observers and say where they are."""
+    """Hand all files to the run's observers."""
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):
             run.add_artifact(path)
-    logger.info("Weights, metrics per pair, curves and panel: %s", folder)

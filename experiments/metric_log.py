@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.plain import json_number, json_ready, number
+from experiments.records import MetricLine
 from experiments.run_folder import AppendLog
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,12 @@ class MetricLog:
             if isinstance(values[name], str):
                 self.nonfinite[name] += 1
         return values
+
+
+def metric_json(line: MetricLine) -> dict[str, Any]:
+    """A line as it is written."""
+    values = {name: json_number(value) for name, value in line.values.items()}
+    return {"step": line.step, "time": line.time, "values": values}
 
 
 def _line(step: int, time: datetime, values: dict[str, float | str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from experiments.tracking import log_epoch, terminal_columns
+from experiments.tracking import history, log_epoch, terminal_columns
 from hipreg.losses import Loss, Objective
 from hipreg.training import SELECTION_METRIC, Hook, TrainingState
 
@@ -30,20 +30,26 @@ def with_weights(metrics: Mapping[str, float], objective: Objective) -> dict[str
 class RecordEpochs(Hook):
     """Record every number of every epoch in the run.
 
+    Goes before the checkpoint of the epoch: a kill in between then costs the epoch its checkpoint,
+    and not its record.
+
     Attributes:
-        history: The recorded values by name, as (epoch, value).
+        history: The recorded values by name, as (epoch, value), those of the runs that this one
+            continues included.
     """
 
     def __init__(self, run: Any, objective: Objective) -> None:
         self.run, self.objective = run, objective
-        self.history: dict[str, list[tuple[int, float]]] = {}
+        self.history = history(run)
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
         metrics = with_weights(log, self.objective)
         for name, value in metrics.items():
             self.history.setdefault(name, []).append((state.epoch, value))
         log_epoch(self.run, state.epoch, metrics)
-        self.run.result = state.best
+        if SELECTION_METRIC in log:
+            value, best = log[SELECTION_METRIC], state.best
+            self.run.result = value if best is None or value > best else best
 
 
 class ShowProgress(Hook):
@@ -63,7 +69,7 @@ class ShowProgress(Hook):
         if self.bar is None:
             self.bar = tqdm(
                 total=self.epochs * total,
-                initial=state.epoch * total,
+                initial=state.epoch * total + done - 1,
                 unit="step",
                 desc="training",
                 disable=terminal_columns() is None,

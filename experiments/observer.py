@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import shutil
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,10 +21,13 @@ from experiments.plain import json_ready
 from experiments.process import this_process
 from experiments.records import FORMAT
 from experiments.redaction import redact, redacted
+from experiments.resume import ancestry
+from experiments.unhurried import Unhurried
 
 logger = logging.getLogger(__name__)
 
 _MOST_WARNINGS = 100
+_RESERVED = 1 << 16
 
 
 class RunFolderError(PlainError):
@@ -62,8 +65,9 @@ class RunFolderObserver(RunObserver):
 
     def _forget(self) -> None:
         self._document: dict[str, Any] = {}
-        self._info: Any = None
-        self._captured = ""
+        self._info = Unhurried(self._write_info)
+        self._captured = Unhurried(self._write_captured)
+        self._told: set[str] = set()
         self._metrics = MetricLog(self.root / run_folder.METRICS)
 
     @property
@@ -72,12 +76,21 @@ class RunFolderObserver(RunObserver):
         return self.folder is not None
 
     def complain(self, what: str, error: Exception) -> None:
-        """Log that ``what`` failed; the run and its other records go on."""
-        text = redact(f"{type(error).__name__}: {error}", self._secrets)
-        logger.warning("run %s: %s: %s", self.run_id, what, text)
-        warnings = self._document["warnings"]
-        if len(warnings) < _MOST_WARNINGS:
-            warnings.append({"time": json_ready(datetime.now(UTC)), "what": f"{what}: {text}"})
+        """Log that ``what`` failed, once; the run and its other records go on.
+
+        What could not be written is kept and tried again at the next beat.
+        """
+        text = f"{what}: {redact(f'{type(error).__name__}: {error}', self._secrets)}"
+        if text in self._told or len(self._told) >= _MOST_WARNINGS:
+            return
+        self._told.add(text)
+        logger.warning("run %s: %s", self.run_id, text)
+        self._document["warnings"].append({"time": json_ready(datetime.now(UTC)), "what": text})
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the files of the current run lie."""
+        return self._path(run_folder.ARTIFACTS)
 
     # Sacred passes all of this by keyword.
     def queued_event(  # type: ignore[override]
@@ -110,14 +123,8 @@ class RunFolderObserver(RunObserver):
         self._document["result"] = self._clean(result)
         self._save_document()
         self._metrics.flush()
-        info = self._clean(info)
-        if info and info != self._info:
-            run_folder.write_json(self._path(run_folder.INFO), info)
-            self._info = info
-        if captured_out != self._captured:
-            text = redact(as_terminal(shortened(captured_out)), self._secrets)
-            run_folder.write_text(self._path(run_folder.CAPTURED), text)
-            self._captured = captured_out
+        self._keep(self._info, info)
+        self._keep(self._captured, captured_out)
 
     @guarded
     def completed_event(self, stop_time: datetime, result: Any) -> None:
@@ -139,8 +146,7 @@ class RunFolderObserver(RunObserver):
     @guarded
     def resource_event(self, filename: str) -> None:
         """Note a file that the run read, with its SHA-256."""
-        with Path(filename).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = run_folder.sha256(Path(filename))
         self._document["resources"].append({"path": str(filename), "sha256": digest})
         self._save_document()
 
@@ -159,7 +165,12 @@ class RunFolderObserver(RunObserver):
             raise ValueError(f"an artifact's name must stay below artifacts/, got {name!r}")
         source = Path(filename)
         run_folder.copy_file(source, target)
-        entry = {"name": name, "size": target.stat().st_size}
+        entry = {
+            "name": name,
+            "path": f"{run_folder.ARTIFACTS}/{name}",
+            "size": target.stat().st_size,
+            "sha256": run_folder.sha256(target),
+        }
         others = [known for known in self._document["artifacts"] if known["name"] != name]
         self._document["artifacts"] = [*others, entry]
         self._save_document()
@@ -203,6 +214,8 @@ class RunFolderObserver(RunObserver):
         except ValueError as error:
             raise RunFolderError(f"a run id is a whole number, got {wanted!r}") from error
         except OSError as error:
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
             raise RunFolderError(
                 f"cannot record runs under {self.root}: {error.strerror or error}; choose a "
                 "folder that can be written with --runs-dir, or record nothing with --unobserved"
@@ -211,6 +224,7 @@ class RunFolderObserver(RunObserver):
 
     def _describe(self, status: str, times: dict[str, Any], about: dict[str, Any]) -> None:
         experiment, config = about["ex_info"], about["config"]
+        origin = ancestry(self.root, config)
         code = snapshot.code_version(Path(experiment.get("base_dir") or "."))
         self._document = self._clean(
             {
@@ -223,8 +237,8 @@ class RunFolderObserver(RunObserver):
                 "result": None,
                 "host": {**about["host_info"], **snapshot.machine()},
                 "process": this_process(),
-                "parent": None,
-                "lineage": [self.run_id],
+                "parent": origin.parent,
+                "lineage": [*origin.lineage, self.run_id],
                 "resumed_at_epoch": None,
                 "degraded": None,
                 "nonfinite": {},
@@ -244,12 +258,42 @@ class RunFolderObserver(RunObserver):
         if code.diff:
             diff = redact(code.diff, self._secrets)
             run_folder.write_text(self._path(run_folder.DIFF), diff)
+        files = {
+            name: run_folder.store_once(self.root, self._hidden(path.read_bytes()))
+            for name, path in snapshot.sources().items()
+        }
+        run_folder.write_json(self._path(run_folder.SOURCES), files)
+        run_folder.write_bytes(self._path(run_folder.RESERVE), bytes(_RESERVED))
         self._save_document()
 
     def _close(self, status: str, time: datetime) -> None:
+        self._path(run_folder.RESERVE).unlink(missing_ok=True)
         self._document |= {"status": status, "stop_time": json_ready(time)}
         self._save_document()
         self._metrics.flush()
+        self._keep(self._captured)
+        self._keep(self._info)
+
+    @guarded
+    def _keep(self, kept: Unhurried, version: Any = None) -> None:
+        """Note a version; write it when there is time, and in any case once the run has ended."""
+        if version is not None:
+            kept.keep(version)
+        if "stop_time" in self._document:
+            kept.finish()
+
+    def _write_info(self, info: Any) -> None:
+        if info:
+            run_folder.write_json(self._path(run_folder.INFO), self._clean(info))
+
+    def _write_captured(self, text: str) -> None:
+        shown = redact(as_terminal(shortened(text)), self._secrets)
+        run_folder.write_text(self._path(run_folder.CAPTURED), shown)
+
+    def _hidden(self, content: bytes) -> bytes:
+        return redact(content.decode("utf-8", "surrogateescape"), self._secrets).encode(
+            "utf-8", "surrogateescape"
+        )
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None  # every caller is guarded or has just made the folder

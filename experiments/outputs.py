@@ -11,6 +11,7 @@ from hipreg.data import CasePair
 from hipreg.evaluation import LabelMetrics, evaluate_pairs, write_rows
 from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
 from hipreg.evaluation.network import Inference, pair_job, register_pairs
+from hipreg.files import replacing
 from hipreg.models import RegistrationNet
 
 SPLITS = ("train", "selection", "val")
@@ -61,15 +62,17 @@ def draw_panel(
 
 
 def draw_curves(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-    """Draw the learning curves of a run's history."""
-    learning_curves(path, {name: history[name] for name in CURVES if name in history})
+    """Draw the learning curves of a run's history, where it has one."""
+    curves = {name: history[name] for name in CURVES if name in history}
+    if curves:
+        learning_curves(path, curves)
 
 
 def write_history(path: Path, history: Mapping[str, Sequence[tuple[int, float]]]) -> None:
     """Write a run's history as CSV: one row an epoch, one column a metric."""
     epochs = sorted({epoch for points in history.values() for epoch, _ in points})
     columns = {name: dict(points) for name, points in history.items()}
-    with path.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *columns])
         for epoch in epochs:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.run_folder import runs_root
 from hipreg.models import Architecture, CheckpointError, load_checkpoint
 
 PRETRAINED = "pretrained"
 """The value of ``init_from`` that asks for the newest pretrained weights that fit."""
 
 
-def starting_weights(init_from: str | None, architecture: Architecture) -> Path | None:
+def starting_weights(init_from: str | None, architecture: Architecture, runs: Path) -> Path | None:
     """The checkpoint to start from, or None to start from scratch.
 
     Args:
         init_from: None, a path, or ``"pretrained"``.
         architecture: Of the network that is to be started.
+        runs: The folder of all runs.
 
     Raises:
         CheckpointError: If there is none; says how to make or point to one.
@@ -25,7 +25,6 @@ def starting_weights(init_from: str | None, architecture: Architecture) -> Path 
         return None
     if init_from != PRETRAINED:
         return Path(init_from).expanduser()
-    runs = runs_root()
     found = sorted(runs.glob("*/artifacts/pretrained.pt"), key=lambda path: path.stat().st_mtime)
     for path in reversed(found):
         if fits(load_checkpoint(path).architecture, architecture):

@@ -7,7 +7,7 @@ in :mod:`experiments.run_folder`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -124,7 +124,12 @@ class RunRecord:
         What a parent logged after the checkpoint that its child started from is left out: the
         child logged it again.
         """
-        return read_metrics(*_parts(self))
+        return _series(self.stitched_lines())
+
+    def stitched_lines(self) -> Iterator[MetricLine]:
+        """The lines that :meth:`stitched` is made of, from the first epoch on."""
+        for path, last in _parts(self):
+            yield from (line for line in read_lines(path) if last is None or line.step <= last)
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -133,7 +138,10 @@ def read_record(folder: Path) -> RunRecord:
     Raises:
         ValueError: ``run.json`` is missing or no JSON object, or the folder's name no number.
     """
-    return RunRecord(int(folder.name), folder, read_document(folder / run_folder.RUN))
+    document = read_document(folder / run_folder.RUN)
+    if not folder.name.isdecimal():
+        raise ValueError(f"the name of a run folder is its number, got {folder.name!r}")
+    return RunRecord(int(folder.name), folder, document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +215,9 @@ def read_lines(path: Path) -> Iterator[MetricLine]:
         logger.warning("%s: %d damaged lines are left out", path, bad)
 
 
-def read_metrics(*parts: Path | tuple[Path, int | None]) -> dict[str, Series]:
-    """The numbers of one or more ``metrics.jsonl`` by name.
-
-    Args:
-        parts: paths, each with the last step that counts where not all of them do.
-    """
-    builder = SeriesBuilder()
-    for part in parts:
-        path, last = part if isinstance(part, tuple) else (part, None)
-        for line in read_lines(path):
-            if last is None or line.step <= last:
-                builder.add(line.step, line.values)
-    return builder.series()
+def read_metrics(path: Path) -> dict[str, Series]:
+    """The numbers of a ``metrics.jsonl`` by name."""
+    return _series(read_lines(path))
 
 
 def last_sign_of_life(record: RunRecord) -> datetime | None:
@@ -247,6 +245,13 @@ def why_dead(record: RunRecord, silence: timedelta = SILENCE) -> str | None:
         return None
     where = process.get("host", "an unnamed host")
     return f"its process on {where} cannot be seen from here; no sign of life since {last}"
+
+
+def _series(lines: Iterable[MetricLine]) -> dict[str, Series]:
+    builder = SeriesBuilder()
+    for line in lines:
+        builder.add(line.step, line.values)
+    return builder.series()
 
 
 def _parts(record: RunRecord) -> Sequence[tuple[Path, int | None]]:

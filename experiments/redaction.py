@@ -7,8 +7,13 @@ from typing import Any
 from urllib.parse import unquote
 
 _HIDDEN = "***"
-# user:password@ of a URL; the slash cannot be part of it unless somebody forgot to escape it.
-_CREDENTIALS = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]*://)[^\s\"'<>/@:]*:[^\s\"'<>/]*@")
+# The user, or user:password, of a URL: a token is often alone. A slash cannot be part of it unless
+# somebody forgot to escape it. One of the two after the scheme goes where a URL is taken for a
+# path. A scheme of any length would make long words take hours.
+_CREDENTIALS = re.compile(
+    r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}:/{1,2})"
+    r"(?:[^\s\"'<>/@:]*:[^\s\"'<>/]*|[^\s\"'<>/@:]+)@"
+)
 _SHORTEST_SECRET = 6
 
 
@@ -16,6 +21,8 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     """``text`` with the user and password of every URL, and every one of ``secrets``, hidden."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
+    if ":/" not in text:
+        return text
     return _CREDENTIALS.sub(rf"\g<scheme>{_HIDDEN}@", text)
 
 

@@ -9,7 +9,9 @@
       metrics.jsonl    {"step", "time", "values": {name: number}} a line, only ever appended to
       captured.txt     what the run printed, as a terminal would show it
       uncommitted.diff what the working tree held beyond its commit
+      sources.json     SHA-256 of every source file by its path
       artifacts/       checkpoints, tables and pictures
+    <runs>/sources/<sha256>   the source files themselves, each content once
 
 Documents are replaced as a whole by a rename; ids are taken by ``mkdir``, which the file system
 grants to one process only. Nothing here needs Sacred, so readers can import it cheaply.
@@ -17,6 +19,7 @@ grants to one process only. Nothing here needs Sacred, so readers can import it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -34,6 +37,10 @@ INFO = "info.json"
 METRICS = "metrics.jsonl"
 CAPTURED = "captured.txt"
 DIFF = "uncommitted.diff"
+SOURCES = "sources.json"
+STORE = "sources"
+RESERVE = ".reserve"
+"""Takes up, while a run goes on, the place that the end of its record needs on a full disk."""
 ARTIFACTS = "artifacts"
 
 DEFAULT_RUNS = Path(__file__).resolve().parents[1] / "results" / "runs"
@@ -83,15 +90,36 @@ def create_run_folder(root: Path, run_id: int | None = None) -> tuple[int, Path]
             return candidate, folder
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` (UTF-8): readers see the old or the new one, never a part."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``: readers see the old or the new one, never a part."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in UTF-8, like :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def write_json(path: Path, document: Any) -> None:
     """Replace ``path`` by ``document``, which must be JSON as it is (no NaN), atomically."""
     write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def store_once(root: Path, content: bytes) -> str:
+    """Keep ``content`` under ``<root>/sources`` by its SHA-256, which is returned."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = root / STORE / digest
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, content)
+    return digest
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -136,9 +164,9 @@ class AppendLog:
         with self._path.open("ab", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             try:
-                written = file.write(block)
-                if written != len(block):
-                    raise OSError(f"only {written} of {len(block)} bytes fitted into {self._path}")
+                # What did not fit is tried again, for the system to say why.
+                while block:
+                    block = block[file.write(block) :]
                 if durably:
                     os.fsync(file.fileno())
             except OSError:

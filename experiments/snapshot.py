@@ -14,6 +14,8 @@ from typing import Any
 DIFF_LIMIT = 1_000_000
 """Characters of the uncommitted diff that are kept."""
 
+_ROOT = Path(__file__).resolve().parents[1]
+_PACKAGES = ("hipreg", "experiments", "studies")
 _MOST_UNTRACKED = 100
 _SECONDS = 10.0
 
@@ -65,6 +67,15 @@ def code_version(folder: Path) -> CodeVersion:
         diff=diff[:DIFF_LIMIT],
         diff_complete=len(diff) <= DIFF_LIMIT,
     )
+
+
+def sources() -> dict[str, Path]:
+    """Every source file of this checkout that a run may execute, by its path from the root."""
+    return {
+        path.relative_to(_ROOT).as_posix(): path
+        for package in _PACKAGES
+        for path in sorted((_ROOT / package).rglob("*.py"))
+    }
 
 
 def dependencies() -> dict[str, str]:

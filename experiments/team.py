@@ -16,6 +16,7 @@ from sacred.utils import SacredError
 
 from experiments import settings
 from experiments.errors import PlainError
+from experiments.signals import STOP, StoppedError
 from hipreg.training import LostProcessError, Team
 
 
@@ -35,31 +36,24 @@ def own_device(config: Mapping[str, Any], team: Team) -> torch.device:
 
 
 @contextmanager
-def leading(team: Team) -> Iterator[None]:
-    """End the run with one message and a closed record when another process ends.
+def leading() -> Iterator[None]:
+    """End the run with one message when another process ends.
 
-    torchrun sends SIGTERM to all processes as soon as one has failed. The first such signal ends
-    the run like the lost connection does; what follows must not interrupt the record's end.
+    torchrun sends SIGTERM to all processes as soon as one has failed, and when it is itself to
+    end. In the first case the connection is lost in the middle of a step, and the run has failed;
+    in the second the step is done, and the run was stopped like one of a single process.
+
+    Raises:
+        StoppedError: the job was interrupted by hand or reached its time.
+        TeamError: another process was lost.
     """
-    if team.size == 1:
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise LostProcessError(
-            "stopped by SIGTERM, as torchrun does when another process of a training ended"
-        )
-
-    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except BaseException as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if isinstance(error, LostProcessError):
-            raise TeamError(str(error)) from None
-        raise
-    signal.signal(signal.SIGTERM, before)
+    except LostProcessError as error:
+        # From a terminal or a job's end, these reach every process, and torchrun not by itself.
+        if STOP.asked in (signal.SIGINT, signal.SIGUSR1):
+            raise StoppedError(STOP.asked, "with all processes of the training") from None
+        raise TeamError(str(error)) from None
 
 
 @contextmanager

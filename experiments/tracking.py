@@ -16,6 +16,7 @@ from experiments.capture import LastWords, captured_text, terminal_columns
 from experiments.mirror import MongoMirror
 from experiments.observer import RunFolderError, RunFolderObserver
 from experiments.plain import number, plain
+from experiments.records import read_record
 from experiments.redaction import redact, secrets_of
 from experiments.run_folder import runs_root
 
@@ -24,12 +25,15 @@ __all__ = [
     "RunFolderObserver",
     "artifacts_folder",
     "configure",
+    "history",
     "log_epoch",
     "mongo_url_option",
     "new_experiment",
+    "note",
     "observers",
     "plain",
     "runs_dir_option",
+    "runs_folder",
     "terminal_columns",
 ]
 
@@ -87,8 +91,7 @@ def configure(experiment: Any) -> None:
     def choose_observers(options: dict[str, Any]) -> None:
         terminal_columns()
         url = options.get("--mongo-url") or os.environ.get("HIPREG_MONGO_URL")
-        root = options.get("--runs-dir") or runs_root()
-        experiment.observers[:] = observers(Path(root), url)
+        experiment.observers[:] = observers(_chosen_root(options), url)
         if url:
             # Sacred keeps these very options as part of the run document.
             options["--mongo-url"] = redact(url, secrets_of(url))
@@ -101,12 +104,31 @@ def configure(experiment: Any) -> None:
     experiment.pre_run_hook(keep_last_words)
 
 
+def runs_folder(run: Run) -> Path:
+    """The folder of all runs that ``run`` was told of, in a process that records nothing too."""
+    return _chosen_root(run.meta_info.get("options", {}))
+
+
 def artifacts_folder(run: Run) -> Path | None:
     """Where the files that ``run`` makes should be written; None for an unobserved run."""
-    for observer in run.observers:
-        if isinstance(observer, RunFolderObserver) and observer.folder is not None:
-            return observer.folder / "artifacts"
-    return None
+    observer = _recorder(run)
+    return None if observer is None else observer.artifacts
+
+
+def note(run: Run, **entries: Any) -> None:
+    """Add entries to the document of ``run``, now."""
+    observer = _recorder(run)
+    if observer is not None:
+        observer.note(**entries)
+
+
+def history(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """(epoch, value) by name of what ``run`` and the runs that it continues recorded so far."""
+    observer = _recorder(run)
+    if observer is None or observer.folder is None:
+        return {}
+    stitched = read_record(observer.folder).stitched()
+    return {name: list(series) for name, series in stitched.items()}
 
 
 def log_epoch(run: Any, step: int, metrics: Mapping[str, Any]) -> None:
@@ -126,8 +148,19 @@ def log_epoch(run: Any, step: int, metrics: Mapping[str, Any]) -> None:
             values[name] = number(value)
         except ValueError as error:
             logger.warning("metric %s at step %d is left out: %s", name, step, error)
-    for observer in run.observers:
-        if isinstance(observer, RunFolderObserver):
-            observer.write_metrics(step, values)
+    observer = _recorder(run)
+    if observer is not None:
+        observer.write_metrics(step, values)
     for name, scalar in values.items():
         run.log_scalar(name, scalar, step)
+
+
+def _recorder(run: Any) -> RunFolderObserver | None:
+    for observer in run.observers:
+        if isinstance(observer, RunFolderObserver) and observer.folder is not None:
+            return observer
+    return None
+
+
+def _chosen_root(options: Mapping[str, Any]) -> Path:
+    return Path(options.get("--runs-dir") or runs_root())

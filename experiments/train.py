@@ -2,6 +2,9 @@
 
 On N GPUs: ``torchrun --nproc-per-node=N experiments/train.py with sym pretrain``.
 
+To go on where a run ended, however it ended: ``python experiments/train.py resume RUN``, with its
+number, its folder or ``latest``.
+
 ``print_config`` lists every entry of the configuration, ``print_named_configs`` the named ones.
 """
 
@@ -11,7 +14,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +25,11 @@ from experiments.cases import Cases, load_cases
 from experiments.configs import add_configs, choose_dataset
 from experiments.errors import said_plainly
 from experiments.fit import fit, follow
+from experiments.resume import command_line
+from experiments.run_folder import runs_root
+from experiments.signals import STOP, left_to_the_leader
 from experiments.team import beside_the_leader, leading, own_device
-from experiments.tracking import artifacts_folder, new_experiment, plain
+from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
 from hipreg.training import Team, distributed
 
 if TYPE_CHECKING:
@@ -42,14 +48,17 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
     if not team.leads:
         distributed.connect(team)
         distributed.meet()
-        follow(config, load_cases(config, own_device(config, team)), team=team)
+        cases = load_cases(config, own_device(config, team))
+        with left_to_the_leader():
+            follow(config, cases, runs_folder(_run), team=team)
         return None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    with leading(team), tempfile.TemporaryDirectory() as scratch:
-        distributed.connect(team)
-        with said_plainly():
-            cases = load_cases(config, own_device(config, team))
-        announce_data(_run, config, cases)
+    with leading(), tempfile.TemporaryDirectory() as scratch:
+        with STOP.at_once():
+            distributed.connect(team)
+            with said_plainly():
+                cases = load_cases(config, own_device(config, team))
+            announce_data(_run, config, cases)
         return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch), team=team)
 
 
@@ -71,6 +80,14 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
 
 
+def sacred_arguments(arguments: Sequence[str]) -> list[str]:
+    """Sacred's arguments for those of the command line, of which ``resume`` is our own."""
+    try:
+        return command_line(arguments, runs_root())
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+
+
 if __name__ == "__main__":
-    with beside_the_leader(Team.launched(os.environ)) as arguments:
-        experiment.run_commandline([sys.argv[0], *arguments, *sys.argv[1:]])
+    with beside_the_leader(Team.launched(os.environ)) as added, STOP.listening():
+        experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(sys.argv[1:])])

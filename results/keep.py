@@ -1,8 +1,9 @@
 """Keep the records behind published figures: ``python results/keep.py RUN [RUN ...]``.
 
 Copies what tables and figures are made from (configuration, metrics of every epoch and every pair,
-learning curves) from ``results/runs`` to ``results/records``, where it is tracked. Weights stay
-behind for their size, panels because they show scans, and what describes the machine's folders.
+learning curves; of a resumed run, those of its whole lineage) from ``results/runs`` to
+``results/records``, where it is tracked. Weights stay behind for their size, panels because they
+show scans, and what describes the machine's folders.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from pathlib import Path
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from experiments.metric_log import metric_json
+from experiments.records import FORMAT, read_record
 from experiments.run_folder import (
     CONFIG,
     INFO,
     METRICS,
     RUN,
+    AppendLog,
     create_run_folder,
     runs_root,
     write_json,
@@ -46,25 +50,28 @@ def keep(run: Path, records: Path) -> Path:
     Raises:
         ValueError: the run is not finished, or lacks a file.
     """
-    document = json.loads((run / RUN).read_text())
+    record = read_record(run.resolve())
+    document = record.document
     if document.get("status") != "COMPLETED":
         raise ValueError(f"{run}: only finished runs are kept, this one is {document['status']}")
-    sources = [run / CONFIG, run / INFO, run / METRICS]
+    sources = [run / CONFIG, run / INFO]
     sources += [run / "artifacts" / name for name in ARTIFACTS]
-    missing = [str(path) for path in sources if not path.is_file()]
+    missing = [str(path) for path in (*sources, run / METRICS) if not path.is_file()]
     if missing:
         raise ValueError(f"{run}: not a whole training run, it lacks {', '.join(missing)}")
     _, folder = create_run_folder(records)
     (folder / "artifacts").mkdir(exist_ok=True)
     for path in sources:
         shutil.copyfile(path, folder / path.relative_to(run))
+    AppendLog(folder / METRICS).append(metric_json(line) for line in record.stitched_lines())
     kept = {key: document[key] for key in KEPT if key in document}
     host = document.get("host", {})
     kept["host"] = {key: host[key] for key in MACHINE if key in host}
-    kept["kept_from"] = int(run.name)
+    kept |= {"format": FORMAT, "kept_from": record.id}
+    kept["kept_lineage"] = list(record.lineage)
     write_json(folder / RUN, kept)
     config = json.loads((folder / CONFIG).read_text())
-    write_json(folder / CONFIG, {**config, "data_dir": None})
+    write_json(folder / CONFIG, {**config, "data_dir": None, "resume_from": None})
     return folder
 
 

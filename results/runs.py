@@ -23,12 +23,13 @@ class Run:
         id: the name of its folder.
         folder: where it lies.
         name: the configuration it stands for, the key of its row in an ablation.
-        status: COMPLETED, RUNNING, FAILED, INTERRUPTED, or another word of its own.
+        status: COMPLETED, RUNNING, DEAD (killed), FAILED, INTERRUPTED, or a word of its own.
         config: the resolved configuration.
         result: what the run returned, its best Dice on the selection pairs; None before the end.
         info: what the run said about itself.
         git: commit (None outside a repository), dirty, untracked, diff_complete.
         lineage: ids of the runs that it continues, from the first on, and its own.
+        continued_by: the newest finished run that continues this one; None where there is none.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Run:
     info: Mapping[str, Any]
     git: Mapping[str, Any]
     lineage: tuple[int, ...]
+    continued_by: int | None
     _record: RunRecord
 
     @property
@@ -97,34 +99,41 @@ def load_runs(root: Path) -> Records:
     runs: list[Run] = []
     found = records.read_records(root)
     damaged = list(found.damaged)
+    heirs = {
+        ancestor: record.id
+        for record in found.runs
+        if record.status == records.COMPLETED
+        for ancestor in record.lineage[:-1]
+    }
     for record in found.runs:
         try:
-            runs.append(_run(record))
+            runs.append(_run(record, heirs.get(record.id)))
         except (OSError, ValueError) as error:
             damaged.append(Damaged(record.folder, str(error)))
     return Records(tuple(runs), tuple(sorted(damaged, key=lambda item: int(item.folder.name))))
 
 
 def read_run(folder: Path) -> Run:
-    """Read one run folder, finished or not.
+    """Read one run folder, finished or not, without looking for a run that continues it.
 
     Raises:
         ValueError: a document is missing or no JSON object, naming it.
     """
-    return _run(records.read_record(folder))
+    return _run(records.read_record(folder), None)
 
 
-def _run(record: RunRecord) -> Run:
+def _run(record: RunRecord, continued_by: int | None) -> Run:
     return Run(
         id=record.id,
         folder=record.folder,
         name=str(record.config.get("name", record.name)),
-        status=record.status,
+        status=record.shown_status,
         config=record.config,
         result=_number(record.document.get("result")),
         info=record.info,
         git=record.document.get("git") or {},
         lineage=record.lineage,
+        continued_by=continued_by,
         _record=record,
     )
 

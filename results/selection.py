@@ -153,14 +153,11 @@ def usable(records: Records, wanted: Filter) -> tuple[list[Evaluated], list[str]
         question.
     """
     left_out = [f"{item.folder.name}: {item.reason}" for item in records.damaged]
-    continued = {
-        ancestor: run.id for run in records.runs for ancestor in run.lineage if ancestor != run.id
-    }
     found: list[Evaluated] = []
     for run in records.runs:
         if not wanted.takes(run):
             continue
-        reason = _unfit(run, wanted.split, continued.get(run.id))
+        reason = _unfit(run, wanted.split)
         if reason is None:
             try:
                 found.append(evaluate(run, wanted.split))
@@ -171,10 +168,11 @@ def usable(records: Records, wanted: Filter) -> tuple[list[Evaluated], list[str]
     return found, left_out
 
 
-def _unfit(run: Run, split: str, continued_by: int | None) -> str | None:
+def _unfit(run: Run, split: str) -> str | None:
+    if run.continued_by is not None:
+        return f"continued as run {run.continued_by}"
     if not run.finished:
-        after = f"; run {continued_by} continues it" if continued_by else ""
-        return f"not finished ({run.status.lower()}{after})"
+        return f"not finished ({run.status.lower()})"
     if not run.pairs(split).exists():
         return f"no {run.pairs(split).name}"
     if split == "val" and _merged(run):

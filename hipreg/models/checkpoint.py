@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -49,7 +50,11 @@ class InitReport:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint so that at any moment the file is the old or the new one, whole."""
+    """Write a checkpoint so that at any moment the file is the old or the new one, whole.
+
+    Raises:
+        OSError: It cannot be written; the old one is kept.
+    """
     content = {
         "format": FORMAT,
         "architecture": asdict(checkpoint.architecture),
@@ -58,8 +63,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "training": dict(checkpoint.training),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        torch.save(content, part)
+    try:
+        with replacing(path) as part:
+            torch.save(content, part)
+    except (OSError, RuntimeError) as error:  # torch hides what the system said in its own words
+        free = shutil.disk_usage(path.parent).free / 1e6
+        raise OSError(
+            f"{path}: the checkpoint cannot be written, with {free:.1f} MB free there ({error})"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,10 @@ from typing import Any
 from hipreg.models.build import Architecture
 from hipreg.models.checkpoint import Checkpoint, save_checkpoint
 from hipreg.training.loop import Hook, TrainingState
+
+logger = logging.getLogger(__name__)
+
+_NOTHING: Mapping[str, float] = {}
 
 SELECTION_METRIC = "selection/dice"
 """What decides which epoch's weights are the best: never measured on validation cases."""
@@ -55,6 +60,8 @@ class Evaluate(Hook):
 class SaveCheckpoints(Hook):
     """Keep the last weights, and the best by ``SELECTION_METRIC``.
 
+    Where the disk takes nothing more, training goes on without; only its end needs its weights.
+
     Args:
         folder: Gets ``last.pt`` and ``best.pt``.
         architecture: Of the network.
@@ -74,23 +81,40 @@ class SaveCheckpoints(Hook):
     ) -> None:
         self.folder, self.architecture, self.metadata = folder, architecture, dict(metadata)
         self.every, self.epochs = every, epochs
+        self.overdue = False
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
         value = log.get(SELECTION_METRIC)
         improved = value is not None and (state.best is None or value > state.best)
         if improved:
             state.best = value
+        last = state.epoch >= self.epochs or state.stop
+        due = state.epoch % self.every == 0 or improved or self.overdue
+        # The best goes first: a kill in between then costs an epoch, and not the best weights.
+        names = (["best.pt"] if improved else []) + (["last.pt"] if due or last else [])
+        try:
+            for name in names:
+                self.save(name, state, log)
+            self.overdue = False
+        except OSError as error:
+            if last:
+                raise
+            self.overdue = True
+            logger.warning("%s. Training goes on; the next epoch tries again", error)
+
+    def save(self, name: str, state: TrainingState, log: Mapping[str, float] = _NOTHING) -> None:
+        """Write a checkpoint of the state as it is, in mid-epoch too.
+
+        Raises:
+            OSError: It cannot be written; the file that was there is kept.
+        """
         checkpoint = Checkpoint(
             architecture=self.architecture,
             weights=state.net.state_dict(),
             metadata={**self.metadata, "epoch": state.epoch, **_numbers(log)},
             training=state.state_dict(),
         )
-        # The best goes first: a kill in between then costs an epoch, and not the best weights.
-        if improved:
-            save_checkpoint(self.folder / "best.pt", checkpoint)
-        if state.epoch % self.every == 0 or state.epoch >= self.epochs or state.stop or improved:
-            save_checkpoint(self.folder / "last.pt", checkpoint)
+        save_checkpoint(self.folder / name, checkpoint)
 
 
 def _numbers(log: Mapping[str, float]) -> dict[str, float]:

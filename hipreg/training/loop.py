@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -38,6 +39,47 @@ class Recipe:
 
 
 @dataclass(slots=True)
+class EpochSoFar:
+    """What the running epoch has come to, so that it can be broken off after any step.
+
+    Attributes:
+        steps: Steps done.
+        sums: Losses summed over pairs by name, which do not wait for the device.
+        pairs: Pairs they are summed over.
+        waited: Seconds spent waiting for data.
+        seconds: Seconds spent.
+    """
+
+    steps: int = 0
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+    pairs: int = 0
+    waited: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, loss: Loss, pairs: int) -> None:
+        """Count one more step."""
+        for name, value in {"": loss.total, **loss.terms}.items():
+            self.sums[name] = self.sums.get(name, 0) + value * pairs
+        self.pairs += pairs
+        self.steps += 1
+
+    def log(self) -> dict[str, float]:
+        """Mean losses and speed, over all processes."""
+        asked = time.perf_counter()
+        sums, pairs = distributed.share_sums(self.sums, self.pairs)
+        means = {
+            f"train/loss/{name}" if name else "train/loss": float(value) / pairs
+            for name, value in sums.items()
+        }
+        self.seconds += time.perf_counter() - asked  # until the device has done the last step
+        return means | {
+            "pairs_per_second": pairs / self.seconds,
+            "data_share": self.waited / self.seconds,
+            "epoch_seconds": self.seconds,
+        }
+
+
+@dataclass(slots=True)
 class TrainingState:
     """What training changes.
 
@@ -47,6 +89,7 @@ class TrainingState:
         epoch: Epochs finished.
         best: Highest selection Dice so far, None before the first evaluation.
         stop: Set by a hook to end training after the running epoch.
+        so_far: The running epoch; None between two epochs.
     """
 
     net: RegistrationNet
@@ -54,15 +97,26 @@ class TrainingState:
     epoch: int = 0
     best: float | None = None
     stop: bool = False
+    so_far: EpochSoFar | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values to resume from, beside the network's weights."""
-        return {"optimizer": self.optimizer.state_dict(), "epoch": self.epoch, "best": self.best}
+        """Plain values to resume from, beside the network's weights; in mid-epoch too.
+
+        Of several processes, the leading one's share of the running epoch's sums stands for all.
+        """
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "so_far": None if self.so_far is None else asdict(self.so_far),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where ``state_dict`` was taken."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.best = state["epoch"], state["best"]
+        so_far = state.get("so_far")
+        self.so_far = None if so_far is None else EpochSoFar(**so_far)
 
 
 class Hook:
@@ -73,28 +127,6 @@ class Hook:
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
         """After an epoch; ``log`` holds its numbers, and what a hook adds later hooks see."""
-
-
-@dataclass(slots=True)
-class _Means:
-    """Running means of an epoch's losses that do not wait for the device."""
-
-    sums: dict[str, torch.Tensor] = field(default_factory=dict)
-    pairs: int = 0
-
-    def add(self, loss: Loss, pairs: int) -> None:
-        for name, value in {"": loss.total, **loss.terms}.items():
-            self.sums[name] = self.sums.get(name, 0) + value * pairs
-        self.pairs += pairs
-
-    def over_processes(self) -> _Means:
-        return _Means(*distributed.share_sums(self.sums, self.pairs))
-
-    def named(self, prefix: str) -> dict[str, float]:
-        return {
-            f"{prefix}/{name}" if name else prefix: float(value) / self.pairs
-            for name, value in self.sums.items()
-        }
 
 
 def train(
@@ -118,40 +150,60 @@ def train(
 
     Of several processes (see ``hipreg.training.distributed``), each passes its shares of all
     batches; losses are those of the whole batches, and the leading one says when to stop.
+
+    What a hook raises leaves the state as it was after the last step that is done, with the epoch
+    still running: resumed from there, the epoch goes on, and ends (again) with its hooks.
     """
     while state.epoch < recipe.epochs and not state.stop:
-        state.net.train()
-        means, waited, started = _Means(), 0.0, time.perf_counter()
-        rate, source = recipe.learning_rate, iter(batches(state.epoch))
-        for done in range(steps_per_epoch):
-            asked = time.perf_counter()
-            pair = next(source)
-            waited += time.perf_counter() - asked
-            progress = (state.epoch + done / steps_per_epoch) / recipe.epochs
-            rate = learning_rate(recipe.schedule, recipe.learning_rate, progress)
-            for group in state.optimizer.param_groups:
-                group["lr"] = rate
-            loss = training_step(
-                state.net,
-                pair,
-                objective,
-                state.optimizer,
-                symmetric=recipe.symmetric,
-                precision=recipe.precision,
-            )
-            means.add(loss, len(pair.fixed))
-            for hook in hooks:
-                hook.on_step(state, loss, done + 1, steps_per_epoch)
+        rate = _steps(state, objective, batches, recipe, steps_per_epoch, hooks)
+        so_far, state.so_far = state.so_far or EpochSoFar(), None
         state.epoch += 1
-        means = means.over_processes()
-        log = means.named("train/loss")
-        seconds = time.perf_counter() - started
-        log |= {
-            "learning_rate": rate,
-            "pairs_per_second": means.pairs / seconds,
-            "data_share": waited / seconds,
-            "epoch_seconds": seconds,
-        }
-        for hook in hooks:
-            hook.on_epoch_end(state, log)
+        try:
+            log = so_far.log() | {"learning_rate": rate}
+            for hook in hooks:
+                hook.on_epoch_end(state, log)
+        except BaseException:
+            state.epoch, state.so_far = state.epoch - 1, so_far
+            raise
         state.stop = distributed.word_of_leader(state.stop)
+
+
+def _steps(
+    state: TrainingState,
+    objective: Objective,
+    batches: Callable[[int], Iterable[Pair]],
+    recipe: Recipe,
+    steps_per_epoch: int,
+    hooks: Sequence[Hook],
+) -> float:
+    """Do the steps of the running epoch that are still to be done; returns the learning rate."""
+    state.net.train()
+    state.so_far = so_far = state.so_far or EpochSoFar()
+    rate = _set_rate(state, recipe, max(0, so_far.steps - 1) / steps_per_epoch)
+    source = islice(batches(state.epoch), so_far.steps, None)
+    while so_far.steps < steps_per_epoch:
+        asked = time.perf_counter()
+        pair = next(source)
+        so_far.waited += time.perf_counter() - asked
+        rate = _set_rate(state, recipe, so_far.steps / steps_per_epoch)
+        loss = training_step(
+            state.net,
+            pair,
+            objective,
+            state.optimizer,
+            symmetric=recipe.symmetric,
+            precision=recipe.precision,
+        )
+        so_far.add(loss, len(pair.fixed))
+        for hook in hooks:
+            hook.on_step(state, loss, so_far.steps, steps_per_epoch)
+        so_far.seconds += time.perf_counter() - asked
+    return rate
+
+
+def _set_rate(state: TrainingState, recipe: Recipe, share: float) -> float:
+    progress = (state.epoch + share) / recipe.epochs
+    rate = learning_rate(recipe.schedule, recipe.learning_rate, progress)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    return rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def test_lines_that_did_not_fit_wait_for_the_next_call(
     log.append([{"step": 0}])
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", _opening_a_full_disk(Path.open))
-        with pytest.raises(OSError, match="bytes fitted"):
+        with pytest.raises(OSError, match="No space"):
             log.append([{"step": 1}])
     assert path.read_text() == '{"step":0}\n'
     log.append([{"step": 2}])
@@ -111,6 +112,7 @@ class _FullDisk:
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._free = 3
 
     def __enter__(self) -> _FullDisk:
         return self
@@ -122,4 +124,7 @@ class _FullDisk:
         return getattr(self._file, name)
 
     def write(self, block: bytes) -> int:
-        return int(self._file.write(block[:3]))
+        if not self._free:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        free, self._free = self._free, 0
+        return int(self._file.write(block[:free]))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from sacred.utils import SacredError
 
+from experiments.signals import STOP, StoppedError
 from experiments.team import TeamError, beside_the_leader, leading, own_device
 from hipreg.training import LostProcessError, Team
 
@@ -19,37 +20,41 @@ LEADER, OTHER = Team(rank=0, size=2), Team(rank=1, size=2)
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    before, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    threads = torch.get_num_threads()
     yield
-    signal.signal(signal.SIGTERM, before)
     logging.disable(logging.NOTSET)
     torch.set_num_threads(threads)
 
 
 def test_leader_ends_in_one_line_when_another_process_is_lost() -> None:
-    with pytest.raises(TeamError, match="gone") as caught, leading(LEADER):
+    with pytest.raises(TeamError, match="gone") as caught, leading():
         raise LostProcessError("gone")
     assert not caught.value.print_traceback
 
 
-def test_sigterm_ends_the_leader_and_a_second_one_does_not_interrupt_it() -> None:
-    with pytest.raises(TeamError, match="SIGTERM"), leading(LEADER):
-        os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (signal.SIGTERM, TeamError),
+        (signal.SIGINT, StoppedError),
+        (signal.SIGUSR1, StoppedError),
+    ],
+)
+def test_sigterm_beside_a_lost_process_is_a_failure_and_an_interrupt_is_none(
+    number: signal.Signals, kind: type[Exception]
+) -> None:
+    def trains() -> None:
+        with STOP.listening(), leading():
+            os.kill(os.getpid(), number)
+            raise LostProcessError("gone")
+
+    with pytest.raises(kind):
+        trains()
 
 
 def test_the_leaders_own_error_stays_as_it_is() -> None:
-    with pytest.raises(ValueError, match="mine"), leading(LEADER):
+    with pytest.raises(ValueError, match="mine"), leading():
         raise ValueError("mine")
-
-
-def test_success_and_a_single_process_leave_signals_alone() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with leading(LEADER):
-        assert signal.getsignal(signal.SIGTERM) != before
-    assert signal.getsignal(signal.SIGTERM) == before
-    with leading(Team()):
-        assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_leader_gets_no_arguments_and_others_record_nothing() -> None:

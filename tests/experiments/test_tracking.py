@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -21,6 +22,7 @@ from sacred import Experiment
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
+from experiments.process import this_process
 from experiments.records import read_lines
 from experiments.tracking import (
     RunFolderError,
@@ -73,10 +75,22 @@ def test_finished_run_is_recorded_with_config_result_and_origin(tmp_path: Path) 
     assert run["start_time"] <= run["stop_time"]
     assert run["git"]["dirty"] in (True, False)
     assert run["dependencies"]["torch"]
-    assert run["host"]["pid"] == os.getpid()
+    assert run["process"] == this_process()
+    assert run["lineage"] == [run["id"]]
     config = json.loads((folder / "config.json").read_text())
     assert config["channels"] == [4, 8]
     assert not [path for path in folder.rglob(".*") if path.is_file()]
+
+
+def test_sources_are_kept_once_whatever_the_number_of_runs(tmp_path: Path) -> None:
+    for _ in range(2):
+        record(lambda run: None, tmp_path)
+    first, second = (json.loads((tmp_path / run / "sources.json").read_text()) for run in "12")
+    assert first == second
+    digest = first["hipreg/spatial/warp.py"]
+    content = (tmp_path / "sources" / digest).read_bytes()
+    assert content == (ROOT / "hipreg" / "spatial" / "warp.py").read_bytes()
+    assert {path.name for path in (tmp_path / "sources").iterdir()} == set(first.values())
 
 
 @pytest.mark.parametrize(
@@ -87,10 +101,13 @@ def test_any_number_is_a_metric(tmp_path: Path, value: Any) -> None:
         log_epoch(run, 3, {"val/dice": value})
         run.log_scalar("direct", value, 3)
 
-    for name, step, stored in metrics(record(body, tmp_path)):
+    folder = record(body, tmp_path)
+    for name, step, stored in metrics(folder):
         assert name in ("val/dice", "direct")
         assert step == 3
         assert stored == pytest.approx(float(value), nan_ok=True)
+    flagged = {} if math.isfinite(float(value)) else {"val/dice": 1, "direct": 1}
+    assert document(folder)["nonfinite"] == flagged
 
 
 def test_each_metric_is_stored_once_though_sacred_repeats_it(tmp_path: Path) -> None:
@@ -146,6 +163,9 @@ def test_missing_artifact_is_told_and_the_rest_is_recorded(
     assert [entry["name"] for entry in document(folder)["artifacts"]] == ["kept.csv"]
     assert metrics(folder) == [("loss", 0, 1)]
     assert document(folder)["status"] == "COMPLETED"
+    told = [warning["what"] for warning in document(folder)["warnings"]]
+    assert len(told) == 2
+    assert "missing.csv" in told[0]
 
 
 def test_artifact_written_in_place_is_listed_once_and_not_copied(tmp_path: Path) -> None:
@@ -158,7 +178,9 @@ def test_artifact_written_in_place_is_listed_once_and_not_copied(tmp_path: Path)
             run.add_artifact(path)
 
     folder = record(body, tmp_path)
-    assert document(folder)["artifacts"] == [{"name": "last.pt", "size": 2}]
+    (entry,) = document(folder)["artifacts"]
+    assert (entry["name"], entry["path"], entry["size"]) == ("last.pt", "artifacts/last.pt", 2)
+    assert entry["sha256"] == hashlib.sha256(b"22").hexdigest()
     assert [path.name for path in (folder / "artifacts").iterdir()] == ["last.pt"]
 
 

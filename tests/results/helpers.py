@@ -62,13 +62,14 @@ def write_run(
     fingerprint: str = "f00d",
     tables: Mapping[str, list[LabelMetrics]] | None = None,
     info: Mapping[str, Any] | None = None,
-    document: Mapping[str, Any] | None = None,
+    lineage: Sequence[int] = (),
 ) -> Path:
     """A run folder under ``root`` with the given metrics per pair."""
     run_id, folder = create_run_folder(root)
     about = {"id": run_id, "name": name, "status": status}
     about["git"] = {"commit": COMMIT, "dirty": False}
-    write_json(folder / "run.json", {**about, **(document or {})})
+    about["lineage"] = [*lineage, run_id]
+    write_json(folder / "run.json", about)
     settings = {"name": name, "dataset": "hippocampus", **(config or {})}
     write_json(folder / "config.json", settings)
     data = {"dataset": settings["dataset"], "fingerprint": fingerprint}

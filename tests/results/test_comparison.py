@@ -161,12 +161,18 @@ def test_runs_that_cannot_stand_for_a_row_are_listed_with_the_reason(tmp_path: P
         assert line.startswith(reason)
 
 
-def test_run_that_was_resumed_is_named_with_its_continuation(tmp_path: Path) -> None:
+def test_last_run_of_a_lineage_stands_for_it_once_it_is_finished(tmp_path: Path) -> None:
     write_run(tmp_path, "sym", status="INTERRUPTED")
-    finished(tmp_path, "sym", 0.7, document={"parent": 1, "lineage": [1, 2]})
+    finished(tmp_path, "sym", 0.6, lineage=[1])
+    finished(tmp_path, "sym", 0.7, lineage=[1, 2])
+    write_run(tmp_path, "sym", status="FAILED", lineage=[1, 2, 3])
     found, left_out = usable(load_runs(tmp_path), Filter())
-    assert [item.run.lineage for item in found] == [(1, 2)]
-    assert left_out == ["1 (sym): not finished (interrupted; run 2 continues it)"]
+    assert [(item.run.id, item.run.lineage) for item in found] == [(3, (1, 2, 3))]
+    assert left_out == [
+        "1 (sym): continued as run 3",
+        "2 (sym): continued as run 3",
+        "4 (sym): not finished (failed)",
+    ]
 
 
 def test_published_test_row_gets_no_number_of_ours(tmp_path: Path) -> None:

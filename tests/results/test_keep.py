@@ -44,6 +44,20 @@ def test_kept_records_say_nothing_of_the_machines_folders_or_name(tmp_path: Path
     assert "A CPU" in text
 
 
+def test_kept_record_of_a_resumed_run_holds_its_whole_lineage(tmp_path: Path) -> None:
+    first = finished_run(tmp_path / "runs" / "1", "INTERRUPTED")
+    second = finished_run(tmp_path / "runs" / "2")
+    document = json.loads((second / "run.json").read_text())
+    document |= {"parent": 1, "lineage": [1, 2], "resumed_at_epoch": 2}
+    (second / "run.json").write_text(json.dumps(document))
+    for folder, steps in ((first, (1, 2, 3)), (second, (3, 4))):
+        lines = [{"step": step, "time": "t", "values": {"a": "NaN"}} for step in steps]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run,) = load_runs(keep(second, tmp_path / "records").parent).runs
+    assert run.lineage == (run.id,)
+    assert [step for step, _ in run.metrics["a"]] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("status", ["FAILED", "RUNNING"])
 def test_unfinished_runs_are_not_kept(tmp_path: Path, status: str) -> None:
     run = finished_run(tmp_path / "runs" / "7", status)
