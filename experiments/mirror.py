@@ -3,154 +3,176 @@
 from __future__ import annotations
 
 import logging
-import mimetypes
 import threading
-from collections.abc import Mapping
+import time
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from sacred.observers import MongoObserver, RunObserver
+from sacred.observers import RunObserver
 
-from experiments.capture import as_terminal
-from experiments.guard import guarded
-from experiments.plain import number, plain
-from experiments.redaction import redact, redacted, secrets_of
+from experiments.mongo.connect import Connection, connect, make_indexes, said
+from experiments.mongo.push import RunMirror
+from experiments.mongo.state import remember
+from experiments.redaction import redact, secrets_of
 
 logger = logging.getLogger(__name__)
 
-DATABASE = "sacred"
-"""The database that is used where the URL names none."""
+_LAST_CHANCE = 10.0
+"""Seconds that the end of a run waits for a mirror that has kept up; a third where it has not."""
 
-_PATIENCE_MS = 5000
+_LONGEST_PAUSE = 60.0
+_SHARE = 0.05  # of the time that the mirror may work, beside the training
+
+
+class Recorded(Protocol):
+    """The local record that is mirrored."""
+
+    folder: Path | None
+
+    def note(self, **entries: Any) -> None:
+        """Add entries to the run document."""
+        ...
 
 
 class MongoMirror(RunObserver):
-    """Sacred's MongoObserver behind a guard: no fault of the server touches the run.
+    """Mirrors the local record of each run, in a thread of its own.
 
-    The database gives its own ids; ``meta.run_folder`` says which local run a document mirrors.
+    What is in the run folder is all that counts: nothing is handed over and nothing waits in
+    memory, so that no fault of a server can lose anything or hold up the training. A mirror that
+    falls behind says so in ``run.json`` and catches up when the server is back, or later by
+    :func:`experiments.sync.sync`.
     """
 
     priority = 20
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, record: Recorded) -> None:
         """Nothing is connected before a run starts.
 
         Args:
             url: MongoDB's URL; its path names the database.
+            record: the observer that keeps the run folder; its events must come first.
         """
-        self.lock = threading.RLock()
         self._url = url
-        self._secrets = secrets_of(url)
-        self._client: Any = None
-        self._mongo: Any = None  # a MongoObserver, which has no types, once it is connected
-        self._metric_ids: list[dict[str, str]] = []
+        self._record = record
+        self._thread: _Follower | None = None
 
     def __repr__(self) -> str:
-        return f"MongoMirror({redact(self._url, self._secrets)!r})"
+        return f"MongoMirror({redact(self._url, secrets_of(self._url))!r})"
 
     # Sacred passes all of this by keyword.
-    def started_event(  # type: ignore[override]
-        self, start_time: datetime, _id: int | None, **about: Any
-    ) -> int | None:
-        """Open the mirrored document; with no server the run goes on without a mirror.
+    def started_event(self, _id: int | None, **about: Any) -> int | None:  # type: ignore[override]
+        """Start to mirror; with no server the run goes on as without a mirror.
 
         Args:
-            start_time: UTC, naive, as Sacred gives it.
             _id: the id that the run folder gave.
-            about: ex_info, command, host_info, config and meta_info.
+            about: ex_info, command, host_info, start_time, config and meta_info.
         """
-        self._metric_ids = []
-        about["meta_info"] = {**about["meta_info"], "run_folder": _id}
-        try:
-            self._client = self._connect()
-            database = self._client.get_default_database(DATABASE).name
-            self._mongo = MongoObserver(client=self._client, db_name=database)
-            self._mongo.started_event(start_time=start_time, _id=None, **self._clean(about))
-        except Exception as error:
-            self.join()
-            self.complain("the run is recorded in its folder only", error)
+        self.join()
+        if self._record.folder is not None:
+            self._thread = _Follower(self._url, self._record, self._record.folder)
+            self._thread.start()
         return _id
 
-    @guarded
     def heartbeat_event(
-        self, info: Mapping[str, Any], captured_out: str, beat_time: datetime, result: Any
+        self, info: Any, captured_out: str, beat_time: datetime, result: Any
     ) -> None:
-        """Mirror the run's info, output and result."""
-        self._mongo.heartbeat_event(
-            info={**self._clean(info), "metrics": self._metric_ids},
-            captured_out=redact(as_terminal(captured_out), self._secrets),
-            beat_time=beat_time,
-            result=self._clean(result),
-        )
-
-    @guarded
-    def completed_event(self, stop_time: datetime, result: Any) -> None:
-        """Mirror the end of a run that came to its end."""
-        self._mongo.completed_event(stop_time=stop_time, result=self._clean(result))
-
-    @guarded
-    def interrupted_event(self, interrupt_time: datetime, status: str) -> None:
-        """Mirror the end of a run that was stopped."""
-        self._mongo.interrupted_event(interrupt_time=interrupt_time, status=status)
-
-    @guarded
-    def failed_event(self, fail_time: datetime, fail_trace: list[str]) -> None:
-        """Mirror the end of a run that raised."""
-        self._mongo.failed_event(fail_time=fail_time, fail_trace=self._clean(fail_trace))
-
-    @guarded
-    def resource_event(self, filename: str) -> None:
-        """Mirror the note of a file that the run read."""
-        self._mongo.resource_event(filename=filename)
-
-    @guarded
-    def artifact_event(
-        self,
-        name: str,
-        filename: str,
-        metadata: Mapping[str, Any] | None = None,
-        content_type: str | None = None,
-    ) -> None:
-        """Mirror a file that the run made."""
-        # Sacred prints a line into the run's output for every type that it has to guess.
-        kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        self._mongo.artifact_event(name, filename, metadata=metadata, content_type=kind)
-
-    @guarded
-    def log_metrics(
-        self, metrics_by_name: Mapping[str, Mapping[str, Any]], info: Mapping[str, Any]
-    ) -> None:
-        """Mirror what was logged since the last beat."""
-        coerced = {
-            name: {**series, "values": [number(value) for value in series["values"]]}
-            for name, series in metrics_by_name.items()
-        }
-        # Sacred adds the ids of new metrics to the info it is handed; the run's own stays as is.
-        self._mongo.log_metrics(coerced, {"metrics": self._metric_ids})
+        """Let the mirror look at what the run folder got since the last beat."""
+        if self._thread is not None:
+            self._thread.look()
 
     def join(self) -> None:
-        """Close the connection; Sacred calls this at the end of a run."""
-        with self.lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = self._mongo = None
+        """Mirror the end of the run, for some seconds at most; Sacred's last call to a run."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.finish()
 
-    def _connect(self) -> Any:
-        import pymongo
 
-        return pymongo.MongoClient(
-            self._url, serverSelectionTimeoutMS=_PATIENCE_MS, connectTimeoutMS=_PATIENCE_MS
-        )
+class _Follower(threading.Thread):
+    """Pushes one run folder until it has ended, never more often than the server bears."""
 
-    def _clean(self, value: Any) -> Any:
-        return redacted(plain(value), self._secrets)
+    def __init__(self, url: str, record: Recorded, folder: Path) -> None:
+        super().__init__(name="mongo-mirror", daemon=True)
+        self._url = url
+        self._record = record
+        self._mirror = RunMirror(folder)
+        self._connection: Connection | None = None
+        self._due = threading.Event()
+        self._ending = threading.Event()
+        self._given_up = threading.Event()
+        self._indexed = False
+        self._behind: str | None = None
 
-    @property
-    def active(self) -> bool:
-        """Whether the current run has a document in the database."""
-        return self._mongo is not None
+    def look(self) -> None:
+        """Push soon."""
+        self._due.set()
 
-    def complain(self, what: str, error: Exception) -> None:
-        """Log that ``what`` failed."""
-        text = redact(f"{type(error).__name__}: {error}", self._secrets)
-        logger.warning("MongoDB mirror: %s: %.300s", what, text)
+    def finish(self) -> None:
+        """Push for a last time, and give up when that takes too long."""
+        self._ending.set()
+        self._due.set()
+        started = time.monotonic()
+        while self.is_alive() and time.monotonic() - started < self._last_chance():
+            self.join(0.1)
+        if self.is_alive():
+            self._given_up.set()
+            self._tell(self._behind or "the server was too slow for the last of the record")
+
+    def _last_chance(self) -> float:
+        return _LAST_CHANCE / 3 if self._behind else _LAST_CHANCE
+
+    def run(self) -> None:
+        """Push at every beat, and after a failure later and later."""
+        failures = 0
+        while not self._given_up.is_set():
+            last = self._ending.is_set()
+            used = time.thread_time()
+            if self._push():
+                failures = 0
+                if last:
+                    break
+                # A large record makes for rare pushes, and not for a slower training.
+                self._ending.wait((time.thread_time() - used) * (1 / _SHARE - 1))
+                self._due.wait()
+                self._due.clear()
+            else:
+                failures += 1
+                pause = min(2.0 ** min(failures, 10) / 2, _LONGEST_PAUSE)
+                (self._given_up if last else self._ending).wait(pause)
+        if self._connection is not None:
+            self._connection.client.close()
+
+    def _push(self) -> bool:
+        try:
+            if self._connection is None:
+                self._connection = connect(self._url)
+            if not self._indexed:
+                make_indexes(self._connection.database)
+                self._indexed = True
+            self._mirror.push(self._connection.database)
+        except Exception as error:
+            if not self._given_up.is_set():
+                self._tell(said(error, self._url))
+            return False
+        self._tell(None)
+        return True
+
+    def _tell(self, behind: str | None) -> None:
+        """Say, once, that the mirror fell behind or caught up: in the record and in the log."""
+        changed = (behind is None) != (self._behind is None)
+        if changed:
+            self._behind = behind
+        try:
+            if self._connection is not None:
+                name, run_id = self._connection.name, self._mirror.run_id
+                remember(self._mirror.folder, name, run_id, self._behind)
+            if changed:
+                self._record.note(degraded=behind and f"MongoDB mirror: {behind}")
+        except OSError as error:  # the disk's fault is told by the record itself
+            logger.debug("the state of the mirror is not noted: %s", error)
+        if not changed:
+            return
+        if behind:
+            logger.warning("MongoDB mirror: the run is recorded in its folder only: %s", behind)
+        else:
+            logger.info("MongoDB mirror: up to date again")

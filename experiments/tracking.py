@@ -60,8 +60,8 @@ def observers(run_root: Path, mongo_url: str | None = None) -> list[RunObserver]
     """
     if not mongo_url:
         return [RunFolderObserver(run_root)]
-    secrets = secrets_of(mongo_url)
-    return [RunFolderObserver(run_root, secrets=secrets), MongoMirror(mongo_url)]
+    folder = RunFolderObserver(run_root, secrets=secrets_of(mongo_url))
+    return [folder, MongoMirror(mongo_url, folder)]
 
 
 def new_experiment(name: str) -> Experiment:
