@@ -66,9 +66,12 @@ def write_run(
 ) -> Path:
     """A run folder under ``root`` with the given metrics per pair."""
     run_id, folder = create_run_folder(root)
-    about = {"id": run_id, "name": name, "status": status}
+    about: dict[str, Any] = {"id": run_id, "name": name, "status": status}
     about["git"] = {"commit": COMMIT, "dirty": False}
-    about["lineage"] = [*lineage, run_id]
+    about |= {"lineage": [*lineage, run_id], "parent": lineage[-1] if lineage else None}
+    # By its start the mirror tells a run from others.
+    about |= {"start_time": f"2026-01-02T03:04:05.{run_id:06d}+00:00"}
+    about["artifacts"] = [{"name": f"pairs_{table}.csv"} for table in tables or {}]
     write_json(folder / "run.json", about)
     settings = {"name": name, "dataset": "hippocampus", **(config or {})}
     write_json(folder / "config.json", settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from sacred.observers import MongoObserver
 
 from experiments.records import read_record
 from experiments.run_folder import run_ids
+from experiments.sync import sync
 from results import ablation, figures
 from results.mongo import load_mongo, run_numbers
-from tests.experiments.test_mongo import server
+from tests.experiments.conftest import server
+from tests.experiments.servers import Server, database
 from tests.results.helpers import finished, study
 
 __all__ = ["server"]
@@ -23,7 +26,12 @@ __all__ = ["server"]
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 
 
-def mirror(url: str, runs: Path, *, number: bool = True) -> None:
+def by_our_mirror(url: str, runs: Path) -> None:
+    """Write run folders into a database as our own mirror does."""
+    assert sync(runs, url, progress=False).failed == {}
+
+
+def by_sacred(url: str, runs: Path, *, number: bool = True) -> None:
     """Write run folders into a database as Sacred does, by its own observer."""
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
     name = client.get_default_database().name
@@ -69,13 +77,14 @@ def _write(observer: Any, folder: Path, number: bool) -> None:
         observer.interrupted_event(interrupt_time=NOW, status=record.status)
 
 
+@pytest.mark.parametrize("write", [by_sacred, by_our_mirror])
 def test_table_from_the_database_is_the_one_from_the_folders_byte_for_byte(
-    server: int, tmp_path: Path
+    server: Server, tmp_path: Path, write: Callable[[str, Path], None]
 ) -> None:
     runs = study(tmp_path / "runs")
     finished(runs, "sym", 0.1, status="INTERRUPTED")
-    url = f"mongodb://127.0.0.1:{server}/same"
-    mirror(url, runs)
+    url = server.url(write.__name__)
+    write(url, runs)
     local, remote = ["--runs", str(runs)], ["--mongo-url", url]
     for source, out in ((local, "local"), (remote, "remote")):
         folder = tmp_path / out
@@ -92,11 +101,11 @@ def test_table_from_the_database_is_the_one_from_the_folders_byte_for_byte(
 
 
 def test_runs_of_sacred_alone_are_read_by_the_ids_of_their_documents(
-    server: int, tmp_path: Path
+    server: Server, tmp_path: Path
 ) -> None:
     runs = study(tmp_path / "runs")
-    url = f"mongodb://127.0.0.1:{server}/plain"
-    mirror(url, runs, number=False)
+    url = server.url("plain")
+    by_sacred(url, runs, number=False)
     loaded = load_mongo(url, curves=True).runs
     assert [run.id for run in loaded] == list(range(1, 8))
     assert [run.name for run in loaded[2:4]] == ["baseline", "sym"]
@@ -128,14 +137,13 @@ def test_server_that_is_not_there_is_said_without_its_password(
     assert ablation.main(["--mongo-url", "no url", "--out", str(tmp_path)]) == 1
 
 
-def test_name_of_a_table_leads_nowhere_else(server: int, tmp_path: Path) -> None:
-    url = f"mongodb://127.0.0.1:{server}/names"
+def test_name_of_a_table_leads_nowhere_else(server: Server, tmp_path: Path) -> None:
+    url = server.url("names")
     runs = tmp_path / "runs"
     finished(runs, "sym", 0.7)
-    mirror(url, runs)
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
+    by_sacred(url, runs)
     change = {"$set": {"artifacts.0.name": "pairs_/../../../../outside.csv"}}
-    client.get_default_database()["runs"].update_one({}, change)
-    client.close()
+    with database(url) as opened:
+        opened["runs"].update_one({}, change)
     (run,) = load_mongo(url).runs
     assert sorted(path.name for path in (run.folder / "artifacts").iterdir()) == ["pairs_val.csv"]
