@@ -165,3 +165,26 @@ def test_nothing_to_draw_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     finished(tmp_path / "runs", "sym", 0.7)
     assert run(tmp_path / "runs", tmp_path / "out", "--rows", "wide") == 1
     assert "error: no finished run fits" in capsys.readouterr().err
+
+
+def test_pairs_are_the_worst_median_and_best_and_need_weights_and_their_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from results.drawing.pairs import pair_pictures, telling_pairs
+
+    pairs = [(1, 2), (3, 4), (5, 6)]
+    content = [
+        one
+        for pair, dice in zip(pairs, (0.7, 0.5, 0.6), strict=True)
+        for one in rows(dice, pairs=[pair])
+    ]
+    config = {"dataset": "synthetic", "data_dir": None}
+    folder = write_run(tmp_path, "sym", tables={"val": content}, config=config)
+    table = table_of(tmp_path)
+    chosen = telling_pairs(table.row("sym").runs[0])
+    assert chosen == {"Worst": (3, 4), "Median": (5, 6), "Best": (1, 2)}
+    assert pair_pictures(table) == []
+    assert "its artifacts/best.pt is not here" in caplog.text
+    (folder / "artifacts" / "best.pt").touch()
+    assert pair_pictures(table) == []
+    assert "measured on data of fingerprint f00d" in caplog.text
