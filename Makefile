@@ -14,7 +14,7 @@ VERSION := import sys; print(sys.version_info[:2])
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help train omniboard test lint clean-env same-python
+.PHONY: help train omniboard results test lint clean-env same-python
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,11 @@ train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
 
 omniboard: $(VENV)/.for-omniboard  ## see the recorded runs in a browser (needs Node.js); Ctrl-C ends it
 	@$(RUN) -m experiments.omniboard
+
+results: $(VENV)/.for-use  ## make the committed tables, figures and report from the records
+	$(RUN) results/ablation.py --runs results/records --out results/made
+	$(RUN) results/figures.py --runs results/records --out results/made/figures
+	$(RUN) results/report.py --runs results/records --out results/made
 
 test: $(VENV)/.for-development  ## run all tests
 	$(RUN) -m pytest $(ARGS)

@@ -30,6 +30,7 @@ from experiments.run_folder import runs_root
 from experiments.signals import STOP, left_to_the_leader
 from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
+from hipreg.evaluation import DEFINITIONS
 from hipreg.training import Team, distributed
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
         len(cases.pairs["val"]),
     )
     run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
+    run.info["metric_definitions"] = DEFINITIONS
 
 
 def sacred_arguments(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,9 @@
-"""Prints the ablation table of all recorded runs and writes it as Markdown, CSV and LaTeX.
+"""Ablation tables with statistics from recorded runs, written as Markdown, LaTeX, CSV, JSON, HTML.
 
-``python results/ablation.py [--runs DIR] [--out DIR] [--split val]``
+Without arguments: the comparison with the published figures, and every other finished run.
+
+``--rows NAME ...`` or ``--rows "TITLE: key=value key>=value" ...`` or ``--by KEY`` make any other
+ablation; ``--explain ROW COLUMN`` lists the runs and pairs behind a number.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ if __name__ == "__main__":
     # Run as a file, the folder of this file is on the path, and the root should be.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experiments.run_folder import runs_root, write_text
-from results import tables
-from results.comparison import compare
-from results.runs import load_runs
+from experiments.run_folder import write_text
+from results import formats
+from results.comparison import Comparison
+from results.explain import explain
+from results.measurements import Evaluated, tidy, write_tidy
+from results.request import command, make, request_parser, source
 
-ROOT = Path(__file__).resolve().parents[1]
-_FORMATS = {"md": tables.markdown, "csv": tables.csv_text, "tex": tables.latex}
+PROGRAM = "python results/ablation.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,47 +34,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program; None for the process's own.
 
     Returns:
-        The exit status: 1 where no finished run was found, else 0.
+        The exit status: 1 where no table can be made, else 0.
     """
-    options = _options(arguments)
-    comparisons, left_out = compare(load_runs(options.runs), options.split)
-    if not comparisons:
-        print(f"No finished run with metrics of the split {options.split!r} in {options.runs}.")
+    parser = request_parser(PROGRAM, __doc__)
+    add = parser.add_argument
+    add("--explain", nargs=2, metavar=("ROW", "COLUMN"), help="what is behind a number")
+    add("--tidy", type=Path, metavar="FILE", help="also write all measurements as one CSV table")
+    add("--format", choices=formats.FORMATS, nargs="+", default=list(formats.FORMATS))
+    options = parser.parse_args(arguments)
+    try:
+        tables, left_out, found = make(options)
+        if tables and options.explain:
+            return _explain(tables, *options.explain)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if not tables:
+        print(f"No finished run with metrics of the split {options.split!r} in {source(options)}.")
         print("Make one: python experiments/train.py with quick")
         _print_left_out(left_out)
         return 1
-    head = tables.provenance(comparisons, _command(options.split))
-    for comparison in comparisons:
-        print(tables.markdown_table(comparison), end="\n\n")
-    if len(comparisons) > 1:
+    print(formats.terminal(tables, colour=sys.stdout.isatty()))
+    if len(tables) > 1:
         print("Runs on other data or other pairs are not mixed: they stand in tables apart.\n")
-    print(tables.LEGEND, end="\n\n")
     _print_left_out(left_out)
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem = "ablation" if options.split == "val" else f"ablation_{options.split}"
-    for suffix, render in _FORMATS.items():
-        path = options.out / f"{stem}.{suffix}"
-        write_text(path, render(comparisons, head))
-        print(f"Wrote {path}")
+    _write(tables, found, options)
     return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python results/ablation.py", description=__doc__)
-    runs = runs_root()
-    parser.add_argument("--runs", type=Path, default=runs, help="folder of the recorded runs")
-    out = ROOT / "results" / "tables"
-    parser.add_argument("--out", type=Path, default=out, help="folder the tables are written to")
-    parser.add_argument("--split", default="val", help="split that was evaluated")
-    options = parser.parse_args(arguments)
-    if options.runs.exists() and not options.runs.is_dir():
-        parser.error(f"--runs needs a folder, got {options.runs}")
-    return options
+def _explain(tables: Sequence[Comparison], row: str, column: str) -> int:
+    """Explain the first table's number, or that of the first table that has the row."""
+    fitting = [t for t in tables if row.casefold() in {r.name.casefold() for r in t.rows}]
+    print(explain((fitting or tables)[0], row, column), end="")
+    return 0
 
 
-def _command(split: str) -> str:
-    # Folders are left out: they differ between machines, and the records are named by themselves.
-    return "python results/ablation.py" + ("" if split == "val" else f" --split {split}")
+def _write(
+    tables: Sequence[Comparison], found: Sequence[Evaluated], options: argparse.Namespace
+) -> None:
+    head = formats.provenance(tables, command(options, PROGRAM))
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = "ablation" if options.split == "val" else f"ablation_{options.split}"
+    for suffix in options.format:
+        path = options.out / f"{stem}.{suffix}"
+        write_text(path, formats.FORMATS[suffix](tables, head))
+        print(f"Wrote {path}")
+    if options.tidy:
+        options.tidy.parent.mkdir(parents=True, exist_ok=True)
+        with options.tidy.open("w", newline="", encoding="utf-8") as file:
+            write_tidy(file, tidy(found, options.split))
+        print(f"Wrote {options.tidy}")
 
 
 def _print_left_out(left_out: Sequence[str]) -> None:

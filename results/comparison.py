@@ -1,217 +1,203 @@
-"""Builds ablation tables: which runs stand for which row, and what must not be mixed."""
+"""Builds ablation tables: every row's figures, and what they are against the reference row."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
 
-from hipreg.evaluation import LabelMetrics, aggregate, read_rows
-from results.runs import Records, Run
+import numpy as np
 
-logger = logging.getLogger(__name__)
-
-PUBLISHED = Path(__file__).with_name("published.csv")
-UNREGISTERED = "unregistered"
-
-# Where a run was made, how it was watched and by which seed says nothing about its configuration.
-_INCIDENTAL = frozenset(
-    {"seed", "data_dir", "threads", "device", "print_every", "save_every", "eval_every"}
-)
-_MOST_DIFFERENCES = 3
-
-_Figures = tuple[Mapping[str, float], tuple[int, ...]]
+from results.measurements import UNREGISTERED, Evaluated, PairTable, Subject
+from results.metrics import Metric
+from results.published import read_published
+from results.ranking import TESTS, RankScores, rank_scores
+from results.rows import Design, Row, make_rows
+from results.samples import known_mean, sample
+from results.selection import by_subject
+from results.statistics import Sample, Values, against, figure, holm
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One row of published figures; nan where none was published."""
-
-    name: str
-    method: str
-    split: str
-    dataset: str
-    figures: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method in a table.
-
-    Attributes:
-        name: the configuration's name; "unregistered" for no registration at all.
-        method: its words in the table.
-        ours: dice, dice30, hd95, sdlogj, sdlogj_2020; empty where no run stands for the row.
-        published: dice, dice30, hd95, jacobian; empty where none were.
-        runs: ids of the runs behind ``ours``.
-    """
-
-    name: str
-    method: str
-    ours: Mapping[str, float]
-    published: Mapping[str, float]
-    runs: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """One table: rows that were all evaluated on the same pairs of the same data.
 
     Attributes:
-        dataset: name of the data set.
-        fingerprint: of its prepared data.
-        split: the split that was evaluated.
-        pairs: number of pairs.
+        subject: what was measured.
+        split: whose pairs they are.
+        metrics: the columns.
         rows: the methods.
-        codes: the commits behind the rows.
+        reference: name of the row that the others are compared with; None without one.
+        ranks: the challenge's rank scores, by either test; empty where they cannot be had.
+        ranked: names of the rows that they are of.
         notes: what a reader must know to read the rows rightly.
     """
 
-    dataset: str
-    fingerprint: str
+    subject: Subject
     split: str
-    pairs: int
+    metrics: tuple[Metric, ...]
     rows: tuple[Row, ...]
-    codes: tuple[str, ...]
+    reference: str | None
+    ranks: tuple[RankScores, ...]
+    ranked: tuple[str, ...]
     notes: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class _Evaluated:
-    run: Run
-    rows: list[LabelMetrics]
-
     @property
-    def subject(self) -> tuple[str, str, str]:
-        """Data set, fingerprint and digest of the pairs and labels: equal, or not comparable."""
-        keys = sorted((row.fixed, row.moving, row.label) for row in self.rows)
-        digest = hashlib.sha256(repr(keys).encode()).hexdigest()
-        return self.run.dataset, self.run.fingerprint, digest
+    def runs(self) -> tuple[Evaluated, ...]:
+        """All runs behind the rows, by their ids, each once."""
+        found = {item.run.id: item for row in self.rows for item in row.runs}
+        return tuple(found[key] for key in sorted(found))
+
+    def row(self, name: str) -> Row:
+        """The row of a name or of words in the table, in any case.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for row in self.rows:
+            if name.casefold() in (row.name.casefold(), row.method.casefold()):
+                return row
+        names = ", ".join(repr(row.name) for row in self.rows)
+        raise ValueError(f"there is no row {name!r}; the rows are {names}")
+
+    def metric(self, name: str) -> Metric:
+        """The column of a key or title, in any case.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for metric in self.metrics:
+            if name.casefold() in (metric.key.casefold(), metric.title.casefold()):
+                return metric
+        names = ", ".join(metric.key for metric in self.metrics)
+        raise ValueError(f"there is no column {name!r}; the columns are {names}")
 
 
-def read_published(path: Path = PUBLISHED) -> list[Published]:
-    """The published rows in the order of the file, whose "#" lines give the source."""
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(line for line in file if not line.startswith("#"))
-        return [
-            Published(
-                name=entry["name"],
-                method=entry["method"],
-                split=entry["split"],
-                dataset=entry["dataset"],
-                figures={
-                    key: float(entry[key] or "nan")
-                    for key in ("dice", "dice30", "hd95", "jacobian")
-                },
-            )
-            for entry in table
-        ]
-
-
-def compare(records: Records, split: str = "val") -> tuple[list[Comparison], list[str]]:
-    """One comparison for each data set and set of pairs that finished runs were evaluated on.
-
-    Args:
-        records: all recorded runs.
-        split: whose metrics per pair are compared.
+def comparisons(found: Sequence[Evaluated], split: str, design: Design) -> list[Comparison]:
+    """The comparison with the published figures, for each data set and set of pairs.
 
     Returns:
-        The comparisons, those on published data first, and notes on every run left out.
+        Those on published data first; each says in its notes what sets it apart.
     """
-    evaluated: list[_Evaluated] = []
-    left_out = [f"{item.folder.name}: {item.reason}" for item in records.damaged]
-    for run in records.runs:
-        reason = _unfit(run, split)
-        if reason is None:
-            try:
-                evaluated.append(_Evaluated(run, read_rows(run.pairs(split))))
-                continue
-            except (OSError, ValueError) as error:
-                reason = str(error)
-        left_out.append(f"{run.id} ({run.name}): {reason}")
-    groups: dict[tuple[str, str, str], list[_Evaluated]] = {}
-    for item in evaluated:
-        groups.setdefault(item.subject, []).append(item)
-    published = read_published()
-    known = {row.dataset for row in published}
-    ordered = sorted(
-        groups.values(), key=lambda group: (group[0].run.dataset not in known, group[0].run.id)
+    known = {row.dataset for row in read_published()}
+    groups = sorted(
+        by_subject(found), key=lambda group: (group[0].run.dataset not in known, group[0].run.id)
     )
-    return [_comparison(group, split, published) for group in ordered], left_out
+    made = [build(group, split, design) for group in groups]
+    return [
+        replace(table, notes=(*table.notes, f"Apart from the first table: {difference}."))
+        if (difference := table.subject.difference(made[0].subject))
+        else table
+        for table in made
+    ]
 
 
-def _unfit(run: Run, split: str) -> str | None:
-    if run.continued_by is not None:
-        return f"continued as run {run.continued_by}"
-    if not run.finished:
-        return f"not finished ({run.status.lower()})"
-    if not run.pairs(split).exists():
-        return f"no {run.pairs(split).name}"
-    if split == "val" and (run.config.get("merge_train_val") or "merge" in run.name.split()):
-        return "trained on the validation cases"
-    return None
+def build(group: Sequence[Evaluated], split: str, design: Design) -> Comparison:
+    """One table of runs with one subject.
 
+    Args:
+        group: at least one run.
+        split: that they were evaluated on.
+        design: rows and columns.
 
-def _comparison(
-    group: Sequence[_Evaluated], split: str, published: Iterable[Published]
-) -> Comparison:
-    by_name: dict[str, list[_Evaluated]] = {}
-    for item in group:
-        by_name.setdefault(item.run.name, []).append(item)
-    shown = [items[-1] for items in by_name.values()]
-    known = _unregistered(group)
-    known |= {item.run.name: (aggregate(item.rows), (item.run.id,)) for item in shown}
-    rows = []
-    notes = [_repeats(items) for items in by_name.values() if len(items) > 1]
-    subject = shown[0].run
-    for row in published:
-        if row.dataset != subject.dataset:
-            continue
-        ours, runs = known.pop(row.name, ({}, ())) if row.split == split else ({}, ())
-        rows.append(Row(row.name, row.method, ours, row.figures, runs))
-        if row.split == "test":
-            notes.append(f"{row.method}: the labels were never published; the server's figures.")
-    for name, (ours, runs) in known.items():
-        rows.append(Row(name, name[:1].upper() + name[1:], ours, {}, runs))
+    Raises:
+        ValueError: a query fits several configurations, or the reference is no row with figures.
+    """
+    initial, initial_of = _initial(group)
+    rows, notes = make_rows(group, split, design)
+    rows = [
+        replace(row, runs=(initial_of,), tables=(initial,))
+        if row.name == UNREGISTERED and initial is not None and initial_of is not None
+        else row
+        for row in rows
+    ]
+    samples = [
+        {metric.key: sample(row.tables, metric, initial) for metric in design.metrics}
+        if row.tables
+        else {}
+        for row in rows
+    ]
+    rows = [
+        replace(row, figures={m.key: figure(of[m.key], m) for m in design.metrics if of})
+        for row, of in zip(rows, samples, strict=True)
+    ]
+    at = _reference(rows, design.reference)
+    if at is not None:
+        rows = _compare(rows, samples, at, design.metrics)
+    ranked = [row for row in rows if row.tables]
     return Comparison(
-        dataset=subject.dataset,
-        fingerprint=subject.fingerprint,
+        subject=group[0].subject,
         split=split,
-        pairs=len({(row.fixed, row.moving) for row in shown[0].rows}),
+        metrics=design.metrics,
         rows=tuple(rows),
-        codes=tuple(f"run {item.run.id}: {item.run.code}" for item in shown),
+        reference=None if at is None else rows[at].name,
+        ranks=_ranks(ranked, initial),
+        ranked=tuple(row.name for row in ranked),
         notes=tuple(notes),
     )
 
 
-def _unregistered(group: Sequence[_Evaluated]) -> dict[str, _Figures]:
+def _initial(group: Sequence[Evaluated]) -> tuple[PairTable | None, Evaluated | None]:
     """The figures of no registration, from the newest run that kept them for the same pairs."""
     for item in reversed(group):
-        path = item.run.pairs(UNREGISTERED)
-        try:
-            rows = read_rows(path)
-        except (OSError, ValueError) as error:
-            logger.warning("run %d: no unregistered figures: %s", item.run.id, error)
-            continue
-        if _Evaluated(item.run, rows).subject == item.subject:
-            return {UNREGISTERED: (aggregate(rows), (item.run.id,))}
-    return {}
+        if item.initial is not None:
+            return item.initial, item
+    return None, None
 
 
-def _repeats(items: Sequence[_Evaluated]) -> str:
-    *others, newest = (item.run for item in items)
-    listed = ", ".join(f"{run.id}{_difference(run, newest)}" for run in reversed(others))
-    return f"{newest.name}: run {newest.id}, the newest, is shown; also finished: {listed}."
+def _reference(rows: Sequence[Row], name: str | None) -> int | None:
+    places = [i for i, row in enumerate(rows) if row.figures]
+    if name is None:
+        ours = [i for i in places if rows[i].name != UNREGISTERED]
+        # One method alone is compared with no registration.
+        some = ours if len(ours) > 1 else places
+        return some[0] if len(some) > 1 else None
+    for i in places:
+        if name.casefold() in (rows[i].name.casefold(), rows[i].method.casefold()):
+            return i
+    names = ", ".join(repr(rows[i].name) for i in places)
+    raise ValueError(f"the reference {name!r} is no row with figures; those are {names}")
 
 
-def _difference(run: Run, other: Run) -> str:
-    keys = sorted((set(run.config) | set(other.config)) - _INCIDENTAL)
-    different = [key for key in keys if run.config.get(key) != other.config.get(key)]
-    if not different:
-        return ""
-    values = [f"{key}={run.config.get(key)}" for key in different[:_MOST_DIFFERENCES]]
-    more = len(different) - len(values)
-    return f" ({', '.join(values)}{f' and {more} more keys' if more else ''})"
+def _compare(
+    rows: Sequence[Row],
+    samples: Sequence[Mapping[str, Sample]],
+    at: int,
+    metrics: Sequence[Metric],
+) -> list[Row]:
+    places = [i for i, row in enumerate(rows) if row.figures and i != at]
+    family = [(i, metric.key) for i in places for metric in metrics]
+    found = {
+        (i, metric.key): against(samples[i][metric.key], samples[at][metric.key], metric)
+        for i in places
+        for metric in metrics
+    }
+    corrected = dict(zip(family, holm([found[key].p for key in family]), strict=True))
+    compared = []
+    for i, row in enumerate(rows):
+        of_row = {
+            key: replace(value, p_holm=corrected[j, key])
+            for (j, key), value in found.items()
+            if j == i
+        }
+        compared.append(replace(row, against=of_row))
+    return compared
+
+
+def _ranks(rows: Sequence[Row], initial: PairTable | None) -> tuple[RankScores, ...]:
+    """Rank scores of all rows with figures; the hardest cases need those before registration."""
+    if len(rows) < 2 or initial is None:
+        return ()
+
+    def cases(column: str) -> Values:
+        return np.stack(
+            [known_mean(np.stack([t.values[column] for t in row.tables]), 0) for row in rows]
+        )
+
+    sdlogj = cases("sdlogj")[:, :, :1]
+    for i, row in enumerate(rows):
+        if row.name == UNREGISTERED:
+            # The code gives the pairs as they were the worst smoothness.
+            sdlogj[i] = nan
+    before = initial.values["dice"][None]
+    return tuple(rank_scores(cases("dice"), cases("hd95"), sdlogj, before, t) for t in TESTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hipreg.evaluation.aggregate import aggregate
 from hipreg.evaluation.evaluate import PairJob, evaluate_pair, evaluate_pairs
 from hipreg.evaluation.metrics import dice, warp_label
-from hipreg.evaluation.rows import LabelMetrics, read_rows, write_rows
+from hipreg.evaluation.rows import DEFINITIONS, LabelMetrics, read_rows, write_rows
 from hipreg.evaluation.smoothness import (
     Smoothness,
     folding_share,
@@ -16,6 +16,7 @@ from hipreg.evaluation.smoothness import (
 from hipreg.evaluation.surface import hd95
 
 __all__ = [
+    "DEFINITIONS",
     "LabelMetrics",
     "PairJob",
     "Smoothness",

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from hipreg.files import replacing
 
+DEFINITIONS = 1
+"""Counts what the columns have meant: raised when one is worked out in another way, so that no
+table mixes runs from before and after."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelMetrics:

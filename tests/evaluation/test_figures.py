@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
+from hipreg.evaluation.figures import (
+    PanelVolumes,
+    learning_curves,
+    pair_rows,
+    registration_panel,
+    save_figure,
+)
 from hipreg.evaluation.figures.curves import group_by_quantity
 from hipreg.evaluation.figures.view import View
 from tests.evaluation import reference
@@ -137,3 +143,22 @@ def test_curves_are_drawn_with_gaps_and_single_points(tmp_path: Path) -> None:
     assert size_of_png(tmp_path / "curves.png")[0] == pytest.approx(1440, abs=1)
     with pytest.raises(ValueError, match="at least one series"):
         learning_curves(tmp_path / "none.png", {})
+
+
+def test_pairs_stand_below_each_other_on_one_scale(tmp_path: Path, volumes: PanelVolumes) -> None:
+    still = replace(volumes, displacement=np.zeros_like(volumes.displacement))
+    figure = pair_rows([("Worst", still), ("Best", volumes)])
+    images = [axes.images[0] for axes in figure.axes if axes.get_title().startswith("Log J")]
+    assert len(images) == 2
+    assert images[0].get_clim() == images[1].get_clim()
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["Worst", "Best"]
+    for suffix in ("png", "pdf", "svg"):
+        paths = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+        for path in paths:
+            # Each drawing settles the layout a little further, so only new figures are equal.
+            save_figure(pair_rows([("Best", volumes)]), path, "made from run 1")
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+    with pytest.raises(ValueError, match="at least one pair"):
+        pair_rows([])
+    with pytest.raises(ValueError, match=r"\.png, \.pdf or \.svg"):
+        save_figure(figure, tmp_path / "a.gif")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hipreg.evaluation.figures.canvas import save_figure
 from hipreg.evaluation.figures.curves import learning_curves
+from hipreg.evaluation.figures.pairs import pair_rows
 from hipreg.evaluation.figures.panel import registration_panel
 from hipreg.evaluation.figures.view import PanelVolumes
 
-__all__ = ["PanelVolumes", "learning_curves", "registration_panel"]
+__all__ = ["PanelVolumes", "learning_curves", "pair_rows", "registration_panel", "save_figure"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hipreg.files import replacing
 
@@ -56,3 +56,36 @@ def save_png(figure: Figure, path: Path) -> None:
     with replacing(path) as part:
         # Without the writer's name, equal figures are equal files.
         figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def save_figure(figure: Figure, path: Path, about: str = "") -> None:
+    """Write a figure as PNG, PDF or SVG; equal figures are equal files.
+
+    Args:
+        figure: The figure.
+        path: Its suffix says as what; its folder must exist, an existing file is replaced.
+        about: What it was made from, kept inside the file.
+
+    Raises:
+        ValueError: If the path names another kind of file.
+    """
+    import matplotlib
+
+    kind = path.suffix.lower().removeprefix(".")
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": None, "Description": about},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None, "Subject": about},
+        "svg": {"Creator": None, "Date": None, "Description": about},
+    }
+    if kind not in metadata:
+        raise ValueError(f"figures are written as .png, .pdf or .svg, got {path}")
+    # Else the SVG's ids are drawn at random, and the PDF's letters cannot be edited or found.
+    fixed: dict[Any, Any] = {"svg.hashsalt": "hipreg", "pdf.fonttype": 42}
+    with matplotlib.rc_context(fixed), replacing(path) as part:
+        figure.savefig(
+            part,
+            format=kind,
+            dpi=DPI,
+            metadata=metadata[kind],
+            facecolor=figure.get_facecolor(),
+        )

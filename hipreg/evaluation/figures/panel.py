@@ -63,11 +63,11 @@ def registration_panel(
     pictures = [[figure.add_subplot(grid[row, k]) for k in range(4)] for row in (0, 1)]
     _draw_images(pictures[0], view)
     difference = _draw_differences(pictures[1][:2], view)
-    _draw_grid(pictures[1][2], view)
-    log_jacobian = _draw_log_jacobian(pictures[1][3], view)
-    _draw_colour_bar(figure.add_subplot(grid[2, :2]), difference, "intensity difference")
-    _draw_colour_bar(figure.add_subplot(grid[2, 3]), log_jacobian, "log J (0: volume is kept)")
-    _draw_legend(figure, view, label_names or {})
+    draw_grid(pictures[1][2], view)
+    log_jacobian = draw_log_jacobian(pictures[1][3], view, log_jacobian_limit(view))
+    draw_colour_bar(figure.add_subplot(grid[2, :2]), difference, "intensity difference")
+    draw_colour_bar(figure.add_subplot(grid[2, 3]), log_jacobian, "log J (0: volume is kept)")
+    draw_legend(figure, view, label_names or {})
     if title:
         figure.suptitle(title, size=TEXT + 2, color=INK, x=0.005, ha="left")
     save_png(figure, path)
@@ -79,7 +79,7 @@ def _height(view: View) -> float:
     return 2 * (_WIDTH / 4 - 0.1) * height / width + 1.2
 
 
-def _show(axes: Axes, plane: Plane, title: str, **style: Any) -> AxesImage:
+def show(axes: Axes, plane: Plane, title: str, **style: Any) -> AxesImage:
     """Show a slice, without ticks and with a thin frame."""
     axes.set_xticks([])
     axes.set_yticks([])
@@ -90,7 +90,7 @@ def _show(axes: Axes, plane: Plane, title: str, **style: Any) -> AxesImage:
     return axes.imshow(plane.T, origin="lower", interpolation="nearest", **style)
 
 
-def _outline(axes: Axes, view: View, label_map: LabelVolume, *, filled: bool = False) -> None:
+def outline(axes: Axes, view: View, label_map: LabelVolume, *, filled: bool = False) -> None:
     """Draw each label in its colour: its outline, or its area under a veil of the colour."""
     width, height = view.extent
     # A rim of background closes the outlines that reach the edge of the picture.
@@ -110,25 +110,25 @@ def _outline(axes: Axes, view: View, label_map: LabelVolume, *, filled: bool = F
 def _draw_images(axes: Sequence[Axes], view: View) -> None:
     volumes = view.volumes
     planes = [view.cut(v) for v in (volumes.moving, volumes.fixed, volumes.warped)]
-    grey = {"cmap": "gray", "vmin": 0.0, "vmax": _brightest(planes)}
-    scores = _mean_dice(view, volumes.moving_label), _mean_dice(view, volumes.warped_label)
-    _show(axes[0], planes[0], "Moving", **grey)
-    _outline(axes[0], view, volumes.moving_label)
-    _show(axes[1], planes[1], "Fixed", **grey)
-    _outline(axes[1], view, volumes.fixed_label)
-    _show(axes[2], planes[2], "Warped", **grey)
-    _outline(axes[2], view, volumes.warped_label)
-    _show(axes[3], planes[1], f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}", **grey)
-    _outline(axes[3], view, volumes.fixed_label, filled=True)
-    _outline(axes[3], view, volumes.warped_label)
+    grey = {"cmap": "gray", "vmin": 0.0, "vmax": brightest(planes)}
+    scores = mean_dice(view, volumes.moving_label), mean_dice(view, volumes.warped_label)
+    show(axes[0], planes[0], "Moving", **grey)
+    outline(axes[0], view, volumes.moving_label)
+    show(axes[1], planes[1], "Fixed", **grey)
+    outline(axes[1], view, volumes.fixed_label)
+    show(axes[2], planes[2], "Warped", **grey)
+    outline(axes[2], view, volumes.warped_label)
+    show(axes[3], planes[1], f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}", **grey)
+    outline(axes[3], view, volumes.fixed_label, filled=True)
+    outline(axes[3], view, volumes.warped_label)
 
 
-def _brightest(planes: list[Plane]) -> float:
+def brightest(planes: list[Plane]) -> float:
     """A white that a few bright vessels do not set."""
     return float(max(np.percentile(plane, 99.8) for plane in planes)) or 1.0
 
 
-def _mean_dice(view: View, label_map: LabelVolume) -> float:
+def mean_dice(view: View, label_map: LabelVolume) -> float:
     """Mean over the fixed case's labels, in the whole volume."""
     fixed = view.volumes.fixed_label
     scores = [dice(fixed == label, label_map == label) for label in view.labels]
@@ -143,14 +143,14 @@ def _draw_differences(axes: Sequence[Axes], view: View) -> AxesImage:
     known = np.abs(planes[0][np.isfinite(planes[0])])
     limit = (float(np.percentile(known, 99.5)) if known.size else 0.0) or 1.0
     style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-    _show(axes[0], planes[0], "Moving \u2212 fixed", **style)
-    return _show(axes[1], planes[1], "Warped \u2212 fixed", **style)
+    show(axes[0], planes[0], "Moving \u2212 fixed", **style)
+    return show(axes[1], planes[1], "Warped \u2212 fixed", **style)
 
 
-def _draw_grid(axes: Axes, view: View) -> None:
+def draw_grid(axes: Axes, view: View) -> None:
     """Lines of the fixed grid, drawn where they sample the moving image."""
     moving = view.cut(view.volumes.moving)
-    _show(axes, moving, "Deformation grid", cmap="gray", vmin=0.0, vmax=_brightest([moving]) * 1.6)
+    show(axes, moving, "Deformation grid", cmap="gray", vmin=0.0, vmax=brightest([moving]) * 1.6)
     width, height = view.extent
     base = np.indices((width, height))
     right, up = (
@@ -164,22 +164,35 @@ def _draw_grid(axes: Axes, view: View) -> None:
     axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
 
 
-def _draw_log_jacobian(axes: Axes, view: View) -> AxesImage:
+def log_jacobian_limit(view: View) -> float:
+    """The largest |log J| that the colours tell apart."""
+    values = np.log(np.where(_determinant(view) <= 0, 1.0, _determinant(view)))
+    return float(np.clip(np.percentile(np.abs(values), 99.5), 0.1, 2.0))
+
+
+def _determinant(view: View) -> Plane:
     # The outermost voxels have one neighbour only, so they are repeated from the next ones.
     determinant = np.pad(jacobian_determinant(view.volumes.displacement, border=1), 1, mode="edge")
-    plane = view.cut(determinant)
+    return view.cut(determinant)
+
+
+def draw_log_jacobian(
+    axes: Axes, view: View, limit: float, name: str = "Log-Jacobian"
+) -> AxesImage:
+    """Show log J within ``limit``, its folds in a colour of their own."""
+    plane = _determinant(view)
     folded = plane <= 0
     values = np.log(np.where(folded, 1.0, plane))
-    limit = float(np.clip(np.percentile(np.abs(values), 99.5), 0.1, 2.0))
-    title = f"Log-Jacobian, {100 * folding_share(view.volumes.displacement):.2f} % folded"
-    image = _show(axes, values, title, cmap="PuOr_r", vmin=-limit, vmax=limit)
+    title = f"{name}, {100 * folding_share(view.volumes.displacement):.2f} % folded"
+    image = show(axes, values, title, cmap="PuOr_r", vmin=-limit, vmax=limit)
     # A colour outside the scale of purples and oranges, where there is no logarithm.
     veil = np.where(folded.T[..., None], _FOLDED, (0.0, 0.0, 0.0, 0.0))
     axes.imshow(veil, origin="lower", interpolation="nearest")
     return image
 
 
-def _draw_colour_bar(axes: Axes, image: AxesImage, name: str) -> None:
+def draw_colour_bar(axes: Axes, image: AxesImage, name: str) -> None:
+    """Explain an image's colours in a thin picture of its own."""
     bar = axes.figure.colorbar(image, cax=axes, orientation="horizontal")
     axes.tick_params(labelsize=TEXT - 1, width=0.5, length=2, color=INK, labelcolor=INK)
     bar.set_label(name, size=TEXT - 1, color=INK, labelpad=1)
@@ -187,7 +200,10 @@ def _draw_colour_bar(axes: Axes, image: AxesImage, name: str) -> None:
         spine.set_linewidth(0.5)
 
 
-def _draw_legend(figure: Figure, view: View, names: Mapping[int, str]) -> None:
+def draw_legend(
+    figure: Figure, view: View, names: Mapping[int, str], picture: str = "Labels"
+) -> None:
+    """Name the labels' colours below a figure, and what is what in the ``picture`` of both."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -195,8 +211,8 @@ def _draw_legend(figure: Figure, view: View, names: Mapping[int, str]) -> None:
         Line2D([], [], color=COLOURS[k % len(COLOURS)], label=names.get(label, f"label {label}"))
         for k, label in enumerate(view.labels)
     ]
-    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label="fixed, in Labels"))
-    handles.append(Line2D([], [], color=FAINT, label="warped, in Labels"))
+    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label=f"fixed, in {picture}"))
+    handles.append(Line2D([], [], color=FAINT, label=f"warped, in {picture}"))
     figure.legend(
         handles=handles,
         loc="outside lower left",

@@ -1,0 +1,113 @@
+"""Overlap against smoothness: what is gained, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from results.comparison import Comparison
+from results.drawing.look import COLUMN, SMALL, Theme, canvas, style_of, tidy_axes
+from results.measurements import UNREGISTERED
+from results.metrics import METRICS
+from results.samples import sample
+from results.statistics import figure as figure_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DICE, _SDLOGJ = METRICS["dice"], METRICS["sdlogj"]
+
+
+def front(table: Comparison, theme: Theme) -> Figure:
+    """Dice against SDlogJ of each method with both intervals, its seeds, and the Pareto front.
+
+    Args:
+        table: with at least one method that registers.
+        theme: its colours.
+    """
+    figure = canvas(COLUMN, 2.7, theme)
+    axes = figure.subplots()
+    points = []
+    rows = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
+    for row in rows:
+        dice, sdlogj = (figure_of(sample(row.tables, m, None), m) for m in (_DICE, _SDLOGJ))
+        colour, marker = style_of(table, row, theme)
+        for each in row.tables if len(row.tables) > 1 else ():
+            of_seed = [figure_of(sample([each], m, None), m).value for m in (_SDLOGJ, _DICE)]
+            axes.plot(*of_seed, marker, ms=2.5, color=colour, alpha=0.55, mew=0)
+        bars = [
+            None if isnan(f.low) else [[f.value - f.low], [f.high - f.value]]
+            for f in (sdlogj, dice)
+        ]
+        axes.errorbar(
+            sdlogj.value,
+            dice.value,
+            xerr=bars[0],
+            yerr=bars[1],
+            fmt=marker,
+            ms=5,
+            color=colour,
+            elinewidth=1,
+            label=row.method,
+            zorder=4,
+        )
+        points.append((sdlogj.value, dice.value))
+    _published(table, axes, theme)
+    best = pareto(points)
+    if len(best) > 1:
+        axes.step(
+            *zip(*best, strict=True),
+            where="post",
+            color=theme.ink,
+            lw=0.8,
+            ls="--",
+            zorder=2,
+            label="Pareto front",
+        )
+    tidy_axes(axes, theme)
+    axes.set_xlabel("SDlogJ (less is smoother)")
+    axes.set_ylabel("Dice")
+    axes.margins(0.12)
+    figure.legend(
+        loc="outside upper left",
+        ncols=2,
+        fontsize=SMALL,
+        frameon=False,
+        labelcolor=theme.ink,
+        handlelength=1.4,
+    )
+    return figure
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other one beats in both smoothness (less) and Dice (more), by the first.
+
+    Args:
+        points: (SDlogJ, Dice); nan is never on the front.
+    """
+    front: list[tuple[float, float]] = []
+    for smoothness, dice in sorted(set(points), key=lambda point: (point[0], -point[1])):
+        known = not np.isnan([smoothness, dice]).any()
+        if known and (not front or dice > front[-1][1]):
+            front.append((smoothness, dice))
+    return front
+
+
+def caption(table: Comparison) -> str:
+    """What the figure shows."""
+    words = "Dice against SDlogJ (shift 3) with 95 % intervals; small marks are single seeds"
+    if any(row.published for row in table.rows):
+        words += "; hollow marks are the published figures, whose shift is not said"
+    return words + ". Up and left is better."
+
+
+def _published(table: Comparison, axes: Axes, theme: Theme) -> None:
+    for row in table.rows:
+        values = [row.published.get(key, float("nan")) for key in ("jacobian", "dice")]
+        if row.tables and not np.isnan(values).any():
+            colour, marker = style_of(table, row, theme)
+            axes.plot(*values, marker, ms=5, mfc="none", color=colour, mew=1)

@@ -1,0 +1,57 @@
+"""All figures of a table, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from results.comparison import Comparison
+from results.drawing import curves, differences, front, wins
+from results.drawing.look import Theme
+from results.measurements import UNREGISTERED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Draw(Protocol):
+    """Draws one figure in a theme's colours; None where there is nothing to draw."""
+
+    def __call__(self, theme: Theme) -> Figure | None: ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure.
+
+    Attributes:
+        name: of its files.
+        caption: what it shows.
+        draw: makes it.
+    """
+
+    name: str
+    caption: str
+    draw: Draw
+
+
+def gallery(table: Comparison) -> Iterator[Picture]:
+    """The figures that the table's runs allow."""
+    means = [m for m in table.metrics if m.reduce == "mean" and m.label is None]
+    for metric in means if table.reference is not None else ():
+        # How much less smooth than nothing at all a method is, its own figure says.
+        if not (table.reference == UNREGISTERED and metric.trivial_unregistered):
+            about = differences.caption(table, metric)
+            draw = partial(differences.differences, table, metric)
+            yield Picture(f"differences_{metric.key}", about, draw)
+    for metric in means if table.reference is not None else ():
+        if metric.per_label:
+            about = wins.caption(table, metric)
+            yield Picture(f"wins_{metric.key}", about, partial(wins.wins, table, metric))
+    ours = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
+    if len(ours) > 1:
+        yield Picture("pareto", front.caption(table), partial(front.front, table))
+    if ours:
+        yield Picture("curves", curves.caption(table), partial(curves.curves, table))

@@ -1,0 +1,45 @@
+"""What is committed in ``results/made`` is what ``make results`` makes from the records."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from results import ablation, figures, report
+from results.formats import FORMATS
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = ROOT / "results" / "records"
+MADE = ROOT / "results" / "made"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_tables_are_those_of_the_records(suffix: str, tmp_path: Path) -> None:
+    arguments = ["--runs", str(RECORDS), "--out", str(tmp_path), "--format", suffix]
+    assert ablation.main(arguments) == 0
+    name = f"ablation.{suffix}"
+    assert (tmp_path / name).read_text() == (MADE / name).read_text(), "run: make results"
+
+
+def test_figures_are_those_of_the_records(tmp_path: Path) -> None:
+    assert figures.main(["--runs", str(RECORDS), "--out", str(tmp_path)]) == 0
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == sorted(path.name for path in (MADE / "figures").iterdir()), "run: make results"
+
+
+def test_report_is_that_of_the_records(tmp_path: Path) -> None:
+    assert report.main(["--runs", str(RECORDS), "--out", str(tmp_path)]) == 0
+    # The pictures' bytes are those of one version of Matplotlib and its fonts.
+    texts = [
+        re.sub(r"data:image/[^\"]+", "picture", (folder / "report.html").read_text())
+        for folder in (tmp_path, MADE)
+    ]
+    assert texts[0] == texts[1], "run: make results"
+
+
+def test_make_knows_how() -> None:
+    recipe = (ROOT / "Makefile").read_text().split("results:", 1)[1].split("\n\n")[0]
+    for command in ("ablation", "figures", "report"):
+        assert f"results/{command}.py --runs results/records --out results/made" in recipe
