@@ -2,6 +2,16 @@
 
 from hipreg.spatial.grid import identity_grid
 from hipreg.spatial.integrate import IDENTITY_GRADIENT, integrate_gradients
+from hipreg.spatial.inverse import compose, invert, mean_of_directions
 from hipreg.spatial.warp import sample, warp
 
-__all__ = ["IDENTITY_GRADIENT", "identity_grid", "integrate_gradients", "sample", "warp"]
+__all__ = [
+    "IDENTITY_GRADIENT",
+    "compose",
+    "identity_grid",
+    "integrate_gradients",
+    "invert",
+    "mean_of_directions",
+    "sample",
+    "warp",
+]
