@@ -279,3 +279,8 @@ def _read_at(
     local = [position - start for position, start in zip(at, starts, strict=True)]
     values: npt.NDArray[np.float64] = map_coordinates(smooth, local, order=1, mode="nearest")
     return values
+
+
+def inverse_of(affine: Affine) -> Affine:
+    """(4, 4): the affine of the way back."""
+    return np.asarray(np.linalg.inv(affine), dtype=np.float64)
