@@ -50,7 +50,7 @@ def filling(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Args:
         folder: Where the files go; made with its parents where needed.
-        overwrite: Replace files of the same names; others in the folder stay.
+        overwrite: Replace files and folders of the same names; others in the folder stay.
 
     Yields:
         A folder beside it. Nothing is left of it after an error.
@@ -65,7 +65,10 @@ def filling(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield part
         folder.mkdir(exist_ok=True)
         for path in sorted(part.iterdir()):
-            path.replace(folder / path.name)
+            target = folder / path.name
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            path.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

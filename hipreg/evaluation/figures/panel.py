@@ -118,7 +118,8 @@ def _draw_images(axes: Sequence[Axes], view: View) -> None:
     _outline(axes[1], view, volumes.fixed_label)
     _show(axes[2], planes[2], "Warped", **grey)
     _outline(axes[2], view, volumes.warped_label)
-    _show(axes[3], planes[1], f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}", **grey)
+    title = f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}" if view.labels else "No labels"
+    _show(axes[3], planes[1], title, **grey)
     _outline(axes[3], view, volumes.fixed_label, filled=True)
     _outline(axes[3], view, volumes.warped_label)
 
@@ -195,6 +196,8 @@ def _draw_legend(figure: Figure, view: View, names: Mapping[int, str]) -> None:
         Line2D([], [], color=COLOURS[k % len(COLOURS)], label=names.get(label, f"label {label}"))
         for k, label in enumerate(view.labels)
     ]
+    if not handles:
+        return
     handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label="fixed, in Labels"))
     handles.append(Line2D([], [], color=FAINT, label="warped, in Labels"))
     figure.legend(

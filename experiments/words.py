@@ -1,0 +1,56 @@
+"""Command lines of Sacred's kind for commands that record no run: ``with run=3 split=val``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from experiments.errors import PlainError
+
+
+def split_words(arguments: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Turn ``with key=value`` words into ``--key value`` options for argparse.
+
+    Args:
+        arguments: Of the command line.
+        known: Keys that may be said so.
+
+    Raises:
+        PlainError: A word has an unknown key.
+    """
+    result: list[str] = []
+    for argument in arguments:
+        key, sign, value = argument.partition("=")
+        if argument == "with":
+            continue
+        if not sign or argument.startswith("-"):
+            result.append(argument)
+        elif key in known:
+            result += [f"--{key.replace('_', '-')}", value]
+        elif key.isidentifier():
+            raise PlainError(f"unknown entry {key!r} in {argument!r}; known: {', '.join(known)}")
+        else:
+            result.append(argument)
+    return result
+
+
+def run_command(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command; what is the user's to mend is said in one line, without a traceback."""
+    try:
+        return main(arguments)
+    except (PlainError, ValueError, FileExistsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def triple(text: str) -> tuple[float, float, float]:
+    """Three numbers "x,y,z" of one option."""
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected x,y,z in mm, got {text!r}") from error
+    return x, y, z
