@@ -20,18 +20,18 @@ def split_words(arguments: Sequence[str], known: Sequence[str]) -> list[str]:
         PlainError: A word has an unknown key.
     """
     result: list[str] = []
+    before = ""
     for argument in arguments:
         key, sign, value = argument.partition("=")
-        if argument == "with":
-            continue
-        if not sign or argument.startswith("-"):
-            result.append(argument)
-        elif key in known:
+        # What follows an option may be its value, such as a folder with "=" in its name.
+        word = bool(sign) and key.isidentifier()
+        if word and key in known:
             result += [f"--{key.replace('_', '-')}", value]
-        elif key.isidentifier():
+        elif word and not before.startswith("--"):
             raise PlainError(f"unknown entry {key!r} in {argument!r}; known: {', '.join(known)}")
-        else:
+        elif argument != "with":
             result.append(argument)
+        before = argument
     return result
 
 

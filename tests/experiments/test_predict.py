@@ -66,8 +66,8 @@ def said(command: Sequence[str], capsys: pytest.CaptureFixture[str], main=predic
 
 def test_words_of_sacreds_kind_become_options() -> None:
     known = ("run", "split")
-    wanted = ["--run", "3", "--split", "val", "--out", "folder"]
-    assert split_words(["with", "run=3", "split=val", "--out", "folder"], known) == wanted
+    wanted = ["--run", "3", "--split", "val", "--out", "a=b"]
+    assert split_words(["with", "run=3", "split=val", "--out", "a=b"], known) == wanted
     with pytest.raises(PlainError, match="unknown entry 'epochs'"):
         split_words(["with", "epochs=3"], known)
 
