@@ -134,6 +134,7 @@ def base() -> None:
     learning_rate = 1e-4  # of Adam, at its highest
     schedule = "constant"  # constant, cosine or one_cycle
     precision = "float32"  # float32 or bfloat16, of the network
+    compile = False  # torch.compile the network; a minute at the start, worth it on GPUs
     max_minutes = None  # stop training after the epoch that reaches this; None: never
     # --- running
     seed = 0  # of initial weights, pairs and augmentation

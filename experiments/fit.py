@@ -38,6 +38,7 @@ from hipreg.training import (
     Team,
     TimeLimit,
     TrainingState,
+    compile_network,
     distributed,
     train,
 )
@@ -124,6 +125,13 @@ def optimise(
         return (plan.part(team.share(len(plan))).make(cases.fit) for plan in plans)
 
     distributed.share_weights(state.net)
+    if config["compile"]:
+        compile_network(
+            state.net,
+            torch.zeros(config["batch_size"], 1, *size, device=cases.fit.images.device),
+            symmetric=config["symmetric"],
+            precision=config["precision"],
+        )
     train(
         state,
         goal,

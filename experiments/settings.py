@@ -13,7 +13,7 @@ from hipreg.data.augment import Augmentation
 from hipreg.evaluation.network import Inference
 from hipreg.losses import Objective
 from hipreg.models import CLASSIC_VNET, Architecture
-from hipreg.training import Recipe, keep_freed_memory
+from hipreg.training import Recipe, choose_device, keep_freed_memory
 from hipreg.types import Size
 
 LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2", "diffusion")
@@ -108,13 +108,4 @@ def device(config: Mapping[str, Any]) -> torch.device:
     threads = config["threads"]
     torch.set_num_threads(len(os.sched_getaffinity(0)) if threads is None else threads)
     keep_freed_memory()
-    name = config["device"]
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device must be auto, cpu or cuda[:N], got {name!r}") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={name}, but this PyTorch sees no CUDA device; use device=cpu")
-    return chosen
+    return choose_device(config["device"])

@@ -1,4 +1,4 @@
-"""Conventions and the two types that every layer of hipreg shares.
+"""Conventions and the types that every layer of hipreg shares.
 
 Tensors are (B, C, D, H, W): batch, channels, and the three axes of the NIfTI array in its own
 order. A displacement is (B, 3, D, H, W) in voxels, its channels in the order D, H, W. It lives on
@@ -7,7 +7,9 @@ the fixed grid and is pulled back: ``warped(x) = moving(x + displacement(x))``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, UInt8
@@ -51,6 +53,10 @@ class Pair:
                 f"a pair's volumes are (B, 1, D, H, W), got {tuple(self.moving.shape)}"
             )
 
+    def of(self, pairs: slice) -> Pair:
+        """Some pairs of the batch."""
+        return Pair(*(getattr(self, field.name)[pairs] for field in fields(self)))
+
     def both_directions(self) -> Pair:
         """The pairs followed by the same pairs with moving and fixed exchanged: batch 2B."""
         return Pair(
@@ -61,22 +67,47 @@ class Pair:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What every registration network returns.
-
-    Attributes:
-        displacements: (S, B, 3, D, H, W) in voxels; the prediction of each of the S resolutions
-            of deep supervision on the full grid, the finest first. S is 1 without it.
-        deviation: (B, 3, D, H, W), how far the predicted parameters of the finest deformation are
-            from those of the identity (for spatial gradients: gradient - 0.5). Regularisation
-            acts on it.
-    """
-
-    displacements: Float[Tensor, "S B 3 D H W"]
-    deviation: Float[Tensor, "B 3 D H W"]
+class Transform(Protocol):
+    """From predicted parameters to a displacement."""
 
     @property
+    def identity(self) -> float:
+        """The value of all parameters that stands for the identity."""
+
+    def __call__(self, parameters: Tensor) -> Displacement:
+        """(B, 3, d, h, w) parameters to (B, 3, D, H, W) voxels, differentiable."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What every registration network returns: parameters, and how they become a displacement.
+
+    Displacements are made when they are asked for. Training never holds those of a whole batch.
+
+    Attributes:
+        parameters: (B, 3, d, h, w) each; the prediction of each of the S resolutions of deep
+            supervision on its own grid, the finest first. S is 1 without it.
+        transform: Makes a displacement of any of them.
+    """
+
+    parameters: tuple[Float[Tensor, "B 3 _ _ _"], ...]
+    transform: Transform
+
+    @cached_property
     def displacement(self) -> Displacement:
         """(B, 3, D, H, W) in voxels: the finest prediction, the one that is used."""
-        return self.displacements[0]
+        return self.transform(self.parameters[0])
+
+    @property
+    def displacements(self) -> tuple[Displacement, ...]:
+        """The predictions of all resolutions on the full grid, the finest first."""
+        return (self.displacement, *(self.transform(coarse) for coarse in self.parameters[1:]))
+
+    @property
+    def deviation(self) -> Float[Tensor, "B 3 d h w"]:
+        """How far the finest parameters are from those of the identity; regularised."""
+        return self.parameters[0] - self.transform.identity
+
+    def of(self, pairs: slice) -> Registration:
+        """Some pairs of the batch."""
+        return replace(self, parameters=tuple(p[pairs] for p in self.parameters))

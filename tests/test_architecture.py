@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     "types",
     "files",
+    "native",
     "spatial",
     "data",
     "models",

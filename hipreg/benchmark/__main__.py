@@ -20,7 +20,7 @@ from hipreg.benchmark.material import Material, load_material, synthetic_materia
 from hipreg.benchmark.report import data_line, text, write_report
 from hipreg.benchmark.setting import Setting, architecture_of
 from hipreg.benchmark.suite import Plan, run_suite
-from hipreg.training import PRECISIONS
+from hipreg.training import PRECISIONS, choose_device
 from hipreg.types import Size
 
 logger = logging.getLogger("hipreg.benchmark")
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        device = _device(options.device)
+        device = choose_device(options.device)
         material = _material(options, device)
         logger.info("%s", data_line(material))
         results = run_suite(_plan(options, material), material)
@@ -78,18 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="default: results/benchmarks/<time> in the current folder")
     add("--quick", action="store_true", help="a minute on tiny synthetic volumes")
     return parser
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"--device must be auto, cpu or cuda[:N], got {name!r}") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"--device {name}, but this PyTorch sees no CUDA device")
-    return device
 
 
 def _material(options: argparse.Namespace, device: torch.device) -> Material:

@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from hipreg.benchmark.child import Measured
 from hipreg.benchmark.measure import time_calls
@@ -13,6 +14,9 @@ from hipreg.benchmark.work import Work
 
 CPU_SIDE, GPU_SIDE = 2048, 8192
 """Rows of the square matrices whose product is the peak."""
+
+CONVOLUTION_CHANNELS, CONVOLUTION_SIDE = 64, 48
+"""Of the 3^3 convolution whose rate is the peak where that is higher."""
 
 CPU_COPY, GPU_COPY = 1 << 26, 1 << 28
 """Floats of the copy whose rate is the peak; far more than caches hold."""
@@ -23,7 +27,8 @@ class Peaks:
     """Measured peaks of the machine.
 
     Attributes:
-        flops: FLOP/s of a large matrix product by precision.
+        flops: FLOP/s of a large matrix product or convolution, whichever is faster, by precision.
+            On a CPU the two come from different libraries.
         bandwidth: Bytes read and written a second by a large copy.
     """
 
@@ -58,7 +63,10 @@ def measure_peaks(device: torch.device, *, shrink: int = 1) -> Peaks:
     on_gpu = device.type == "cuda"
     side = (GPU_SIDE if on_gpu else CPU_SIDE) // shrink
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    flops = {name: _matmul_rate(side, kind, device) for name, kind in types.items()}
+    flops = {
+        name: max(_matmul_rate(side, kind, device), _convolution_rate(shrink, kind, device))
+        for name, kind in types.items()
+    }
     floats = (GPU_COPY if on_gpu else CPU_COPY) // shrink**2
     source = torch.ones(floats, device=device)
     target = torch.empty_like(source)
@@ -79,6 +87,19 @@ def _matmul_rate(side: int, kind: torch.dtype, device: torch.device) -> float:
     finally:
         torch.set_float32_matmul_precision(before)
     return 2 * side**3 / statistics.median(seconds)
+
+
+def _convolution_rate(shrink: int, kind: torch.dtype, device: torch.device) -> float:
+    channels, side = CONVOLUTION_CHANNELS, max(CONVOLUTION_SIDE // shrink, 1)
+    layout = torch.channels_last_3d
+    features = torch.ones((2, channels, side, side, side), dtype=kind, device=device)
+    weight = torch.ones((channels, channels, 3, 3, 3), dtype=kind, device=device)
+    features, weight = features.to(memory_format=layout), weight.to(memory_format=layout)
+    with torch.no_grad():
+        seconds = time_calls(
+            lambda: F.conv3d(features, weight, padding=1), device=device, repeats=5
+        )
+    return 2 * features.numel() * channels * 27 / statistics.median(seconds)
 
 
 def achieved(measured: Measured, peaks: Peaks) -> Achieved:

@@ -20,14 +20,18 @@ from hipreg.training import autocast, training_step
 from hipreg.types import Pair
 
 PHASES = ("data", "forward", "losses", "backward", "optimiser")
-"""Integration of the gradients is part of ``forward``, warping of ``losses``."""
+"""Of the direct step ``forward`` holds the integration of the gradients, ``losses`` the warps.
+
+Of the fast one ``losses`` holds both, and the gradient by what the network predicted, which is
+computed along with the value; ``backward`` is the network's alone.
+"""
 
 LEARNING_RATE = 1e-4
 SEED = 0
 
 
-class FastStep:
-    """The step that hipreg trains with.
+class _Step:
+    """One training step, as a whole or phase by phase.
 
     Args:
         setting: What is trained.
@@ -45,12 +49,41 @@ class FastStep:
         batches: Iterator[Pair] | None = None,
     ) -> None:
         self.setting, self.objective = setting, objective
-        self.batches = _augmented(setting, bank) if batches is None else batches
+        self.batches = self._augmented(bank) if batches is None else batches
         self.device = bank.images.device
         self.net = build(setting.architecture).to(self.device).train()
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
 
     def __call__(self) -> Loss:
+        return self.split(lambda name: None)
+
+    def split(self, mark: Mark) -> Loss:
+        """A step that marks the end of each of ``PHASES``."""
+        pair = next(self.batches)
+        mark("data")
+        loss = self._evaluate(pair, mark)
+        mark("losses")
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        mark("backward")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        mark("optimiser")
+        return Loss(loss.total.detach(), loss.terms)
+
+    def _augmented(self, bank: CaseBank) -> Iterator[Pair]:
+        """Batches without end."""
+        raise NotImplementedError
+
+    def _evaluate(self, pair: Pair, mark: Mark) -> Loss:
+        """The loss of a batch; marks the end of ``forward``."""
+        raise NotImplementedError
+
+
+class FastStep(_Step):
+    """The step that hipreg trains with."""
+
+    def __call__(self) -> Loss:
+        """The same as ``split`` without marks (a test says so), by the function that trains."""
         return training_step(
             self.net,
             next(self.batches),
@@ -60,35 +93,20 @@ class FastStep:
             precision=self.setting.precision,
         )
 
-    def split(self, mark: Mark) -> Loss:
-        """The same as ``__call__``, phase by phase (a test says so)."""
-        pair = next(self.batches)
-        mark("data")
+    def _augmented(self, bank: CaseBank) -> Iterator[Pair]:
+        return _augmented(self.setting, bank)
+
+    def _evaluate(self, pair: Pair, mark: Mark) -> Loss:
         register = self.net.both_directions if self.setting.symmetric else self.net
         with autocast(self.device, self.setting.precision):
             registration = register(pair.moving, pair.fixed)
         mark("forward")
-        loss = self.objective(
-            registration, pair.both_directions() if self.setting.symmetric else pair
-        )
-        mark("losses")
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        mark("backward")
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        mark("optimiser")
-        return Loss(loss.total.detach(), loss.terms)
+        both = pair.both_directions() if self.setting.symmetric else pair
+        return self.objective(registration, both)
 
 
-class DirectStep:
-    """The published step, done directly (see ``hipreg.benchmark.direct``).
-
-    Args:
-        setting: What is trained; always in float32.
-        bank: Training cases.
-        objective: What is minimised.
-        batches: Instead of augmented batches of the bank.
-    """
+class DirectStep(_Step):
+    """The published step, done directly (see ``hipreg.benchmark.direct``), always in float32."""
 
     def __init__(
         self,
@@ -98,32 +116,18 @@ class DirectStep:
         *,
         batches: Iterator[Pair] | None = None,
     ) -> None:
-        self.setting, self.objective = setting, objective
-        if batches is None:
-            batches = direct_batches(bank, batch=setting.batch, size=setting.size, seed=SEED)
-        self.batches = batches
-        net = build(setting.architecture).to(bank.images.device).train()
-        self.net = contiguous(net)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
+        super().__init__(setting, bank, objective, batches=batches)
+        contiguous(self.net)
 
-    def __call__(self) -> Loss:
-        return self.split(lambda name: None)
+    def _augmented(self, bank: CaseBank) -> Iterator[Pair]:
+        return direct_batches(bank, batch=self.setting.batch, size=self.setting.size, seed=SEED)
 
-    def split(self, mark: Mark) -> Loss:
-        pair = next(self.batches)
-        mark("data")
+    def _evaluate(self, pair: Pair, mark: Mark) -> Loss:
         registrations = direct_register(
             self.net, pair.moving, pair.fixed, symmetric=self.setting.symmetric
         )
         mark("forward")
-        loss = direct_objective(self.objective, registrations, pair)
-        mark("losses")
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        mark("backward")
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        mark("optimiser")
-        return Loss(loss.total.detach(), loss.terms)
+        return direct_objective(self.objective, registrations, pair)
 
 
 def contiguous(net: RegistrationNet) -> RegistrationNet:

@@ -31,6 +31,8 @@ class Work:
         flops: Of convolutions and matrix products; a multiplication and an addition are two.
         bytes: That all operators read and write, each of its tensors once. What stays in a cache
             between two operators is counted too, so that this can exceed what memory delivers.
+
+    What compiled kernels (``hipreg.native``) do is not seen. It is far less than the convolutions.
     """
 
     flops: float

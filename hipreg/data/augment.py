@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hipreg.spatial import identity_grid, sample
+from hipreg.spatial import sample_affine
 from hipreg.types import Pair, Size
 
 AXIS_PAIRS = ((0, 1), (0, 2), (1, 2))
@@ -143,17 +143,20 @@ def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
     Returns:
         The pair on a grid of ``size``.
     """
-    device = pair.fixed.device
-    source = torch.tensor(pair.fixed.shape[2:], device=device)
-    centre = (torch.tensor(size, device=device) - 1) / 2
-    grid = identity_grid(size, device=device).flatten(1) - centre[:, None]
-    shift = maps.offset.to(device) + (source - 1) / 2
-    positions = maps.matrix.to(device) @ grid + shift[..., None]
-    positions = positions.reshape(*positions.shape[:2], *size)
-    images = sample(torch.cat([pair.moving, pair.fixed], dim=1), positions)
-    labels = torch.cat([pair.moving_label, pair.fixed_label], dim=1).to(images.dtype)
-    labels = sample(labels, positions, interpolation="nearest").to(pair.fixed_label.dtype)
-    return Pair(images[:, :1], images[:, 1:], labels[:, :1], labels[:, 1:])
+    voxel_maps = _between_voxels(maps, tuple(pair.fixed.shape[2:]), size).to(pair.fixed.device)
+    moving, moving_label = sample_affine(pair.moving, pair.moving_label, voxel_maps, size=size)
+    fixed, fixed_label = sample_affine(pair.fixed, pair.fixed_label, voxel_maps, size=size)
+    return Pair(moving, fixed, moving_label, fixed_label)
+
+
+def _between_voxels(
+    maps: AffineMaps, source: tuple[int, ...], size: Size
+) -> Float[Tensor, "B 3 4"]:
+    """The maps as matrices from voxels of the result to voxels of the source."""
+    to_centre = (torch.tensor(size) - 1) / 2
+    from_centre = (torch.tensor(source) - 1) / 2
+    shift = maps.offset + from_centre - maps.matrix @ to_centre
+    return torch.cat([maps.matrix, shift[..., None]], dim=2)
 
 
 def central_crop(pair: Pair, *, size: Size) -> Pair:

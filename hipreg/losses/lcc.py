@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from hipreg import native
 from hipreg.spatial.axis import apply_along
 
 EPSILON = 1e-5
@@ -33,8 +35,8 @@ def lcc(
 
     Over a cubic window around each voxel, ``cc = cov(I, J)^2 / ((var(I) + e) (var(J) + e))`` with
     ``e = EPSILON``; voxels outside the volume count as 0. The cost does not depend on the window.
-    Differentiable in ``warped`` alone: the gradient is computed along with the value, one volume
-    at a time, so that the temporaries of a volume stay in cache and only one volume is kept.
+    Differentiable in ``warped`` alone, and once: the gradient is computed along with the value,
+    one volume at a time, so that a volume's temporaries stay in cache.
 
     Args:
         warped: (S, B, 1, D, H, W), S predictions of each image, in [0, 1].
@@ -76,34 +78,51 @@ def check_window(window: int) -> None:
 class _MaskedLCC(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, warped: Tensor, fixed: Tensor, window: int, mask: Tensor) -> Tensor:
+        ctx.dtype = warped.dtype
         needs_gradient = ctx.needs_input_grad[0]
-        box = _Box.of(fixed, window)
-        values = warped.new_zeros(warped.shape[:2], dtype=torch.float32)
-        gradient = torch.empty_like(warped, dtype=torch.float32) if needs_gradient else None
-        chunk = CPU_CHUNK if warped.device.type == "cpu" else GPU_CHUNK
-        for b in range(fixed.shape[0]):
-            reference = _Reference.of(fixed[b, 0].float() - CENTRE, box)
-            for start in range(0, warped.shape[0], chunk):
-                part = slice(start, start + chunk)
-                value, slope = _value_and_gradient(
-                    warped[part, b, 0].float() - CENTRE,
-                    reference,
-                    mask[part, b, 0],
-                    needs_gradient,
-                )
-                values[part, b] = value
-                if gradient is not None and slope is not None:
-                    gradient[part, b, 0] = slope
+        if native.usable(warped, fixed):
+            values, gradient = native.lcc(
+                *(warped, fixed, mask),
+                window=window,
+                epsilon=EPSILON,
+                needs_gradient=needs_gradient,
+            )
+        else:
+            values, gradient = _in_chunks(warped, fixed, window, mask, needs_gradient)
         if gradient is not None:
             ctx.save_for_backward(gradient)
-        ctx.dtype = warped.dtype
         return values
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         upstream = outputs[0][..., None, None, None, None]
         return (gradient * upstream).to(ctx.dtype), None, None, None
+
+
+def _in_chunks(
+    warped: Tensor, fixed: Tensor, window: int, mask: Tensor, needs_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Values and gradients where there are no compiled kernels."""
+    box = _Box.of(fixed, window)
+    values = warped.new_zeros(warped.shape[:2], dtype=torch.float32)
+    gradient = torch.empty_like(warped, dtype=torch.float32) if needs_gradient else None
+    chunk = CPU_CHUNK if warped.device.type == "cpu" else GPU_CHUNK
+    for b in range(fixed.shape[0]):
+        reference = _Reference.of(fixed[b, 0].float() - CENTRE, box)
+        for start in range(0, warped.shape[0], chunk):
+            part = slice(start, start + chunk)
+            value, slope = _value_and_gradient(
+                warped[part, b, 0].float() - CENTRE,
+                reference,
+                mask[part, b, 0],
+                needs_gradient,
+            )
+            values[part, b] = value
+            if gradient is not None and slope is not None:
+                gradient[part, b, 0] = slope
+    return values, gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +130,15 @@ class _Box:
     """Mean over the window of a zero-padded volume, and its adjoint (the band is symmetric).
 
     Attributes:
-        bands: One operator an axis.
+        bands: One operator an axis, of ones: the scale comes last, so that means of intensities
+            and of their squares are rounded alike.
+        window: Side of the window.
         outside: (D, H, W), the share of each voxel's window that lies outside the volume. There
             the centred intensity is -CENTRE and not 0.
     """
 
     bands: tuple[Tensor, Tensor, Tensor]
+    window: int
     outside: Tensor
 
     @staticmethod
@@ -125,10 +147,10 @@ class _Box:
         for length in volume.shape[-3:]:
             i = torch.arange(length, device=volume.device)
             near = (i[:, None] - i[None]).abs() <= window // 2
-            bands.append(near.float() / window)
-        d, h, w = (band.sum(dim=1) for band in bands)
+            bands.append(near.float())
+        d, h, w = (band.sum(dim=1) / window for band in bands)
         inside = d[:, None, None] * h[:, None] * w
-        return _Box((bands[0], bands[1], bands[2]), 1 - inside)
+        return _Box((bands[0], bands[1], bands[2]), window, 1 - inside)
 
     def mean(self, centred: Tensor) -> Tensor:
         """Window mean of a centred volume."""
@@ -141,7 +163,7 @@ class _Box:
     def __call__(self, volume: Tensor) -> Tensor:
         for axis, band in zip((-3, -2, -1), self.bands, strict=True):
             volume = apply_along(band, volume, axis)
-        return volume
+        return volume.mul_(self.window**-3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hipreg.losses.lcc import check_window
 from hipreg.losses.overlap import one_hot, soft_dice_loss
+from hipreg.losses.parts import evaluate_in_parts
 from hipreg.losses.regularisation import diffusion_penalty, l1_penalty, l2_penalty
 from hipreg.losses.similarity import VolumeMask, covered, lcc_loss, mse_loss
 from hipreg.spatial import warp
@@ -112,17 +113,23 @@ class Objective:
         Returns:
             The total and its terms.
         """
+        total, terms = evaluate_in_parts(
+            self.terms, list(self.weights.values()), registration, pair
+        )
+        return Loss(total, dict(zip(self.weights, terms.unbind(), strict=True)))
+
+    def terms(self, registration: Registration, pair: Pair) -> Float[Tensor, "T B"]:
+        """Each term of each pair, before weighting, in the order of ``weights``."""
         comparison = self.compare(registration, pair)
-        terms = {name: TERMS[name](comparison).mean() for name in self.weights}
-        total = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
-        return Loss(total, {name: value.detach() for name, value in terms.items()})
+        values = [TERMS[name](comparison) for name in self.weights]
+        return torch.stack([value.mean(0) if value.ndim == 2 else value for value in values])
 
     def compare(self, registration: Registration, pair: Pair) -> Comparison:
         """Warp images and labels under all displacements, each voxel read once."""
-        finest, coarse = registration.displacements[0], registration.displacements[1:]
+        finest, *coarse = registration.displacements
         channels = one_hot(pair.moving_label, self.labels)
         both = warp(torch.cat([pair.moving, channels], dim=1), finest)
-        warped = torch.cat([both[None, :, :1], _warp_all(pair.moving, coarse)])
+        warped = torch.stack([both[:, :1], *(warp(pair.moving, field) for field in coarse)])
         return Comparison(
             warped=warped,
             fixed=pair.fixed,
@@ -133,13 +140,3 @@ class Objective:
             deviation=registration.deviation,
             lcc_window=self.lcc_window,
         )
-
-
-def _warp_all(image: Image, displacements: Displacement) -> Float[Tensor, "S B 1 D H W"]:
-    """One image under S displacements (S, B, 3, D, H, W), as one batch."""
-    count = displacements.shape[0]
-    if count == 0:
-        return image.new_zeros((0, *image.shape))
-    repeated = image.expand(count, *image.shape).flatten(0, 1)
-    warped = warp(repeated, displacements.flatten(0, 1))
-    return warped.reshape(count, *image.shape)

@@ -16,8 +16,7 @@ SMOOTH = 1.0
 
 def one_hot(label: LabelMap, labels: Sequence[int]) -> Float[Tensor, "B L D H W"]:
     """One float channel for each of ``labels``, in their order."""
-    values = torch.tensor(labels, dtype=label.dtype, device=label.device)
-    return (label == values.view(1, -1, 1, 1, 1)).float()
+    return torch.cat([label == value for value in labels], dim=1).float()
 
 
 def soft_dice_loss(

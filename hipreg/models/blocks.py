@@ -8,12 +8,14 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from hipreg.models.instance_norm import InstanceNorm
+
+LEAKY_SLOPE = 0.01
 NORMS = ("instance", "batch", "none")
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "leaky_relu": lambda: nn.LeakyReLU(0.01, inplace=True),
-    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
+    "relu": nn.ReLU,
     "prelu": nn.PReLU,
     "tanh": nn.Tanh,
     "none": nn.Identity,
@@ -22,29 +24,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 Features = Float[Tensor, "B C D H W"]
 
 
-class InstanceNorm(nn.Module):
-    """Instance normalisation without learned scale, in a form that keeps channels-last memory.
-
-    PyTorch's own instance norm copies channels-last volumes to the contiguous layout and back.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, x: Features) -> Features:
-        if x.shape[2:].numel() == 1:
-            raise ValueError(
-                "instance norm needs more than one voxel, but the features are "
-                f"{tuple(x.shape)}: use larger volumes or fewer pooling blocks"
-            )
-        return F.group_norm(x, self.channels)
-
-
 def make_norm(norm: str, channels: int) -> nn.Module:
     """A normalisation layer by name (see ``NORMS``)."""
     if norm == "instance":
-        return InstanceNorm(channels)
+        return InstanceNorm()
     if norm == "batch":
         return nn.BatchNorm3d(channels)
     if norm == "none":
@@ -61,6 +44,8 @@ def make_activation(activation: str) -> nn.Module:
 
 def normalised(convolution: nn.Module, channels: int, *, norm: str, activation: str) -> nn.Module:
     """Convolution, normalisation, activation."""
+    if (norm, activation) == ("instance", "leaky_relu"):
+        return nn.Sequential(convolution, InstanceNorm(slope=LEAKY_SLOPE))
     return nn.Sequential(convolution, make_norm(norm, channels), make_activation(activation))
 
 

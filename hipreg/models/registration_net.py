@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hipreg.models.blocks import Features
 from hipreg.models.decoder import Decoder
 from hipreg.models.encoder import Encoder
-from hipreg.spatial import IDENTITY_GRADIENT, integrate_gradients
+from hipreg.spatial import GradientIntegration
 from hipreg.types import Image, Registration, Size
 
 
@@ -49,7 +49,8 @@ class RegistrationNet(nn.Module):
         Raises:
             ValueError: If the shapes differ or a side is no multiple of ``size_multiple``.
         """
-        return self._register(self._differences(moving, fixed), _size(fixed))
+        levels = [torch.sub(*level.chunk(2)) for level in self._encode(moving, fixed)]
+        return self._register(levels, _size(fixed))
 
     def both_directions(self, moving: Image, fixed: Image) -> Registration:
         """Register moving to fixed and fixed to moving, encoding each image once.
@@ -58,32 +59,28 @@ class RegistrationNet(nn.Module):
             A registration of batch 2B: first moving to fixed, then fixed to moving, in the order
             of ``Pair.both_directions``.
         """
-        forward = self._differences(moving, fixed)
-        levels = [torch.cat([level, -level]) for level in forward]
+        levels: list[Features] = [
+            _BothDifferences.apply(level)  # type: ignore[no-untyped-call]
+            for level in self._encode(moving, fixed)
+        ]
         return self._register(levels, _size(fixed))
 
-    def _differences(self, moving: Image, fixed: Image) -> list[Features]:
-        """Features of moving less those of fixed at every level."""
+    def _encode(self, moving: Image, fixed: Image) -> list[Features]:
+        """Features at every level, of batch 2B: those of moving, then those of fixed."""
         self._check(moving, fixed)
         images = torch.cat([moving, fixed])
         if self.input_stride > 1:
             images = F.avg_pool3d(images, self.input_stride)
-        images = images.contiguous(memory_format=torch.channels_last_3d)
-        levels = self.encoder(images)
-        return [torch.sub(*level.chunk(2)) for level in levels]
+        levels: list[Features] = self.encoder(
+            images.contiguous(memory_format=torch.channels_last_3d)
+        )
+        return levels
 
     def _register(self, levels: list[Features], size: Size) -> Registration:
         gradients: list[Tensor] = self.decoder(levels)
         # Predictions on the network's own coarse grid are not to leave steps in the deformation.
         upsampling: Literal["nearest", "linear"] = "linear" if self.input_stride > 1 else "nearest"
-        displacements = [
-            integrate_gradients(gradient, size=size, upsampling=upsampling)
-            for gradient in gradients
-        ]
-        return Registration(
-            displacements=torch.stack(displacements),
-            deviation=gradients[0] - IDENTITY_GRADIENT,
-        )
+        return Registration(tuple(gradients), GradientIntegration(size, upsampling))
 
     def _check(self, moving: Image, fixed: Image) -> None:
         if moving.shape != fixed.shape or moving.ndim != 5 or moving.shape[1] != 1:
@@ -97,6 +94,22 @@ class RegistrationNet(nn.Module):
                 f"every side of the images must be a multiple of {multiple} "
                 f"({len(self.encoder.blocks)} pooling blocks), got {tuple(moving.shape[2:])}"
             )
+
+
+class _BothDifferences(torch.autograd.Function):
+    """Of a batch of two halves: first less second, then second less first. Its own adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, halves: Tensor) -> Tensor:
+        result = torch.empty_like(halves)
+        first, second = result.chunk(2)
+        torch.neg(torch.sub(*halves.chunk(2), out=first), out=second)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        result: Tensor = _BothDifferences.apply(upstream)  # type: ignore[no-untyped-call]
+        return result
 
 
 def _size(image: Tensor) -> Size:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from hipreg import native
 from hipreg.spatial.grid import identity_grid
-from hipreg.types import Displacement
+from hipreg.types import Displacement, Size
 
 
 def warp(
@@ -44,6 +46,8 @@ def warp(
             f"volume and displacement differ in size: {tuple(volume.shape[2:])} and "
             f"{tuple(displacement.shape[2:])}"
         )
+    if _compiled(volume, displacement):
+        return _resample(volume, displacement, relative=True, interpolation=interpolation)
     d, h, w = volume.shape[2:]
     positions = displacement + identity_grid((d, h, w), device=displacement.device)
     return sample(volume, positions, interpolation=interpolation)
@@ -65,6 +69,8 @@ def sample(
     Returns:
         (B, C, d, h, w) of the volume's type.
     """
+    if _compiled(volume, positions):
+        return _resample(volume, positions, relative=False, interpolation=interpolation)
     # grid_sample wants the last axis first, and -1 and 1 at the centres of the outer voxels.
     scale = [2.0 / max(n - 1, 1) for n in volume.shape[:1:-1]]
     channels = [positions[:, 2 - axis] * scale[axis] - 1.0 for axis in range(3)]
@@ -76,3 +82,60 @@ def sample(
             padding_mode="zeros",
             align_corners=True,
         )
+
+
+def sample_affine(
+    images: Float[Tensor, "B C D H W"],
+    labels: UInt8[Tensor, "B L D H W"],
+    maps: Float[Tensor, "B 3 4"],
+    *,
+    size: Size,
+) -> tuple[Float[Tensor, "B C d h w"], UInt8[Tensor, "B L d h w"]]:
+    """Read images linearly and labels at the nearest voxel under affine maps; outside they read 0.
+
+    Args:
+        images: (B, C, D, H, W) of any floating type.
+        labels: (B, L, D, H, W) hard labels.
+        maps: (B, 3, 4), from voxels of the result to voxels of the source, axes D, H, W.
+        size: Voxels d, h, w of the result.
+
+    Returns:
+        Images (B, C, d, h, w) and labels (B, L, d, h, w).
+    """
+    if native.usable(images, maps):
+        found = native.resample_affine(images, maps, size)
+        return found, native.resample_labels(labels, maps, size)
+    grid = identity_grid(size, device=images.device).flatten(1)
+    positions = maps[..., :3] @ grid + maps[..., 3:]
+    positions = positions.reshape(*positions.shape[:2], *size)
+    nearest = sample(labels.to(images.dtype), positions, interpolation="nearest")
+    return sample(images, positions), nearest.to(labels.dtype)
+
+
+def _compiled(volume: Tensor, field: Tensor) -> bool:
+    return not volume.requires_grad and native.usable(volume, field)
+
+
+def _resample(
+    volume: Tensor, field: Tensor, *, relative: bool, interpolation: Literal["linear", "nearest"]
+) -> Tensor:
+    if interpolation == "nearest":
+        return native.resample(volume, field.detach(), relative=relative, nearest=True)
+    result: Tensor = _Resample.apply(volume, field, relative)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Resample(torch.autograd.Function):
+    """Linear reading, differentiable in the positions."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor, field: Tensor, relative: bool) -> Tensor:
+        ctx.save_for_backward(volume, field)
+        ctx.relative = relative
+        return native.resample(volume, field, relative=relative, nearest=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[None, Tensor, None]:
+        volume, field = ctx.saved_tensors
+        return None, native.resample_slope(volume, field, upstream, relative=ctx.relative), None

@@ -1,6 +1,8 @@
 """Optimising a network: one step, the loop around it and its hooks."""
 
 from hipreg.training.allocator import keep_freed_memory
+from hipreg.training.compilation import compile_network
+from hipreg.training.device import choose_device
 from hipreg.training.distributed import LostProcessError, Team
 from hipreg.training.hooks import (
     SELECTION_METRIC,
@@ -29,6 +31,8 @@ __all__ = [
     "TimeLimit",
     "TrainingState",
     "autocast",
+    "choose_device",
+    "compile_network",
     "evaluate_objective",
     "keep_freed_memory",
     "learning_rate",

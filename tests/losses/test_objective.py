@@ -12,18 +12,25 @@ from tests.helpers import SMALL, random_displacement, small_pair
 from tests.losses.direct import direct_lcc_map
 
 
+class Displacements:
+    """Parameters that are displacements themselves."""
+
+    identity = 0.0
+
+    def __call__(self, parameters: torch.Tensor) -> torch.Tensor:
+        return parameters
+
+
 def registration(pair: Pair, scales: int = 3) -> Registration:
     batch = len(pair.fixed)
-    displacements = torch.stack(
-        [random_displacement(batch, largest=0.5 * (s + 1)) for s in range(scales)]
-    )
-    return Registration(displacements=displacements, deviation=torch.full((batch, 3, *SMALL), 0.1))
+    displacements = [random_displacement(batch, largest=0.5 * (s + 1)) for s in range(scales)]
+    return Registration(tuple(displacements), Displacements())
 
 
 def test_identity_of_a_pair_with_itself_costs_nothing_but_the_smoothing_of_lcc() -> None:
     pair = small_pair()
     same = Pair(pair.fixed, pair.fixed, pair.fixed_label, pair.fixed_label)
-    still = Registration(torch.zeros(1, 2, 3, *SMALL), torch.zeros(2, 3, *SMALL))
+    still = Registration((torch.zeros(2, 3, *SMALL),), Displacements())
     loss = Objective(dict.fromkeys(TERMS, 1.0))(still, same)
     assert float(loss.total) < 0.02
     assert all(float(loss.terms[name]) < 1e-6 for name in TERMS if name != "lcc")
@@ -62,7 +69,7 @@ def test_both_directions_at_once_are_the_mean_of_each() -> None:
     objective = Objective({"lcc": 1.0, "dice": 1.0, "l1": 0.1}, lcc_window=5)
     swapped = Pair(pair.fixed, pair.moving, pair.fixed_label, pair.moving_label)
     halves = [
-        objective(Registration(found.displacements[:, part], found.deviation[part]), one)
+        objective(found.of(part), one)
         for part, one in ((slice(0, 2), pair), (slice(2, 4), swapped))
     ]
     expected = sum(float(half.total) for half in halves) / 2
@@ -70,17 +77,45 @@ def test_both_directions_at_once_are_the_mean_of_each() -> None:
 
 
 @pytest.mark.parametrize("term", sorted(TERMS))
-def test_every_term_pulls_on_the_displacement_or_the_deviation(term: str) -> None:
+def test_every_term_pulls_on_the_prediction(term: str) -> None:
     pair = small_pair()
-    found = registration(pair)
-    displacements = found.displacements.clone().requires_grad_()
-    deviation = found.deviation.clone().requires_grad_()
-    loss = Objective({term: 1.0})(Registration(displacements, deviation), pair)
+    leaves = tuple(p.requires_grad_() for p in registration(pair).parameters)
+    loss = Objective({term: 1.0})(Registration(leaves, Displacements()), pair)
     loss.total.backward()
-    leaf = deviation if term in ("l1", "l2") else displacements
-    assert leaf.grad is not None
-    assert torch.isfinite(leaf.grad).all()
-    assert leaf.grad.abs().max() > 0
+    assert leaves[0].grad is not None
+    assert torch.isfinite(leaves[0].grad).all()
+    assert leaves[0].grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5])
+def test_values_and_gradients_in_parts_are_those_of_the_whole_batch(pairs: int) -> None:
+    pair = small_pair(pairs)
+    objective = Objective({"lcc": 1.0, "dice": 3.0, "l2": 0.5, "diffusion": 2.0}, lcc_window=5)
+    shape = registration(pair)
+    leaves = [tuple(p.clone().requires_grad_() for p in shape.parameters) for _ in range(2)]
+    loss = objective(Registration(leaves[0], Displacements()), pair)
+    (2 * loss.total).backward()
+    terms = objective.terms(Registration(leaves[1], Displacements()), pair).mean(1)
+    whole = (torch.tensor(list(objective.weights.values())) * terms).sum()
+    (2 * whole).backward()
+    torch.testing.assert_close(loss.total, whole)
+    torch.testing.assert_close(torch.stack(list(loss.terms.values())), terms)
+    for one, other in zip(*leaves, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_what_does_not_enter_the_loss_gets_no_gradient() -> None:
+    pair = small_pair()
+    leaves = tuple(p.requires_grad_() for p in registration(pair).parameters)
+    Objective({"dice": 1.0})(Registration(leaves, Displacements()), pair).total.backward()
+    assert all(p.grad is not None and p.grad.abs().max() == 0 for p in leaves[1:])
+
+
+def test_nothing_is_differentiated_where_nothing_needs_it() -> None:
+    pair = small_pair()
+    with torch.no_grad():
+        loss = Objective()(registration(pair), pair)
+    assert not loss.total.requires_grad
 
 
 def test_terms_of_weight_zero_are_not_computed() -> None:

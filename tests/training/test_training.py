@@ -118,7 +118,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
 def test_loss_falls_and_stays_finite(precision: str, symmetric: bool, image_term: str) -> None:
     state = fresh()
     objective = Objective({image_term: 1.0, "dice": 1.0, "l1": 0.1}, lcc_window=5)
-    recipe = Recipe(epochs=25, learning_rate=1e-2, symmetric=symmetric, precision=precision)
+    recipe = Recipe(epochs=40, learning_rate=1e-2, symmetric=symmetric, precision=precision)
     keep = Keep()
     pair = small_pair()
     train(state, objective, lambda epoch: [pair], recipe, steps_per_epoch=1, hooks=[keep])

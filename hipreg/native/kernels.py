@@ -1,0 +1,235 @@
+"""The compiled kernels as functions of tensors: shapes are the caller's to check."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_float, c_int, c_long, c_void_p
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from hipreg.native import build
+
+
+class _Size(ctypes.Structure):
+    _fields_ = (("d", c_long), ("h", c_long), ("w", c_long))
+
+    @classmethod
+    def of(cls, volume: Tensor) -> _Size:
+        return cls(*volume.shape[-3:])
+
+
+_SIGNATURES = {
+    "resample": (
+        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int, c_int),
+        *(c_void_p, c_void_p, c_void_p, c_int),
+    ),
+    "resample_labels": (c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int),
+    "lcc_scratch": (_Size, c_long, c_int),
+    "lcc": (c_long, c_long, _Size, c_long, c_float, *[c_void_p] * 6, c_int),
+    "integrate_scratch": (_Size, _Size, c_int),
+    "integrate": (c_long, _Size, _Size, *[c_void_p] * 4, c_int, c_void_p, c_int),
+    "instance_norm_scratch": (c_long, c_long, c_long),
+    "instance_norm": (*[c_long] * 3, c_float, c_float, *[c_void_p] * 3, c_int),
+    "instance_norm_slope": (*[c_long] * 3, c_float, *[c_void_p] * 5, c_int),
+}
+_SIGNATURES |= {
+    f"{name}_bfloat16": _SIGNATURES[name] for name in ("instance_norm", "instance_norm_slope")
+}
+
+
+@cache
+def _kernels() -> ctypes.CDLL | None:
+    library = build.library()
+    for name, types in _SIGNATURES.items() if library else ():
+        function = getattr(library, f"hipreg_{name}")
+        function.argtypes = types
+        function.restype = c_long if name.endswith("_scratch") else None
+    return library
+
+
+def usable(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether there are kernels, and these tensors are of a type and in a CPU's memory."""
+    fit = all(_real(t) and t.dtype == dtype for t in tensors)
+    return fit and not torch.compiler.is_compiling() and _kernels() is not None
+
+
+def _real(tensor: Tensor) -> bool:
+    """Whether there is memory to point to; fake tensors, which count work, name a CPU too."""
+    return tensor.device.type == "cpu" and type(tensor) in (Tensor, torch.nn.Parameter)
+
+
+def _at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _call(name: str, *arguments: object) -> None:
+    kernels = _kernels()
+    assert kernels is not None  # callers ask usable() first
+    getattr(kernels, f"hipreg_{name}")(*arguments, torch.get_num_threads())
+
+
+def _typed(name: str, like: Tensor) -> str:
+    return f"{name}_bfloat16" if like.dtype == torch.bfloat16 else name
+
+
+def _scratch(name: str, *arguments: object, dtype: torch.dtype = torch.float32) -> Tensor:
+    kernels = _kernels()
+    assert kernels is not None
+    return torch.empty(getattr(kernels, f"hipreg_{name}_scratch")(*arguments), dtype=dtype)
+
+
+def resample(volume: Tensor, field: Tensor, *, relative: bool, nearest: bool) -> Tensor:
+    """Read (B, C, D, H, W) at (B, 3, d, h, w) voxels: (B, C, d, h, w).
+
+    Args:
+        volume: Read as 0 outside.
+        field: Positions, or with ``relative`` what is to be added to each voxel's own.
+        relative: See ``field``.
+        nearest: Read the nearest voxel instead of interpolating.
+    """
+    out = volume.new_empty((*volume.shape[:2], *field.shape[2:]))
+    _resample(volume, out, None, field=field, relative=relative, nearest=nearest)
+    return out
+
+
+def resample_slope(volume: Tensor, field: Tensor, upstream: Tensor, *, relative: bool) -> Tensor:
+    """The gradient of ``field`` from that of ``resample``'s result."""
+    slope = torch.empty_like(field, memory_format=torch.contiguous_format)
+    _resample(volume, upstream.contiguous(), slope, field=field, relative=relative)
+    return slope
+
+
+def resample_affine(volume: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Read (B, C, D, H, W) linearly where (B, 3, 4) maps send voxels: (B, C, *size)."""
+    out = volume.new_empty((*volume.shape[:2], *size))
+    _resample(volume, out, None, maps=maps)
+    return out
+
+
+def resample_labels(labels: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """The same of uint8 labels, at the nearest voxels."""
+    labels, maps = labels.contiguous(), maps.contiguous()
+    out = labels.new_empty((*labels.shape[:2], *size))
+    _call(
+        "resample_labels",
+        *(*labels.shape[:2], _Size.of(labels), _Size.of(out), _at(labels), _at(maps), _at(out)),
+    )
+    return out
+
+
+def _resample(
+    volume: Tensor,
+    out: Tensor,
+    slope: Tensor | None,
+    *,
+    field: Tensor | None = None,
+    maps: Tensor | None = None,
+    relative: bool = False,
+    nearest: bool = False,
+) -> None:
+    volume = volume.contiguous()
+    field = None if field is None else field.contiguous()
+    maps = None if maps is None else maps.contiguous()
+    padded = volume.new_empty([volume.shape[1], *(side + 2 for side in volume.shape[2:])])
+    _call(
+        "resample",
+        *(*volume.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(field), _at(maps)),
+        *(relative, nearest, _at(out), _at(slope), _at(padded)),
+    )
+
+
+def lcc(
+    warped: Tensor,
+    fixed: Tensor,
+    mask: Tensor,
+    *,
+    window: int,
+    epsilon: float,
+    needs_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Masked mean of cc, (S, B), and its gradient, of (S, B, 1, D, H, W) against (B, 1, D, H, W).
+
+    See ``hipreg.losses.lcc``.
+    """
+    warped, fixed, mask = warped.contiguous(), fixed.contiguous(), mask.contiguous()
+    size, radius = _Size.of(warped), window // 2
+    values = warped.new_empty(warped.shape[:2])
+    gradient = torch.empty_like(warped) if needs_gradient else None
+    scratch = _scratch("lcc", size, radius, torch.get_num_threads())
+    _call(
+        "lcc",
+        *(*warped.shape[:2], size, radius, epsilon, _at(warped), _at(fixed), _at(mask)),
+        *(_at(values), _at(gradient), _at(scratch)),
+    )
+    return values, gradient
+
+
+def integrate(
+    gradient: Tensor, first: Tensor, share: Tensor, size: tuple[int, int, int]
+) -> Tensor:
+    """Twice the sums of (B, 3, d, h, w) along each component's axis, upsampled: (B, 3, D, H, W).
+
+    Args:
+        gradient: Of which the identity has been taken off.
+        first: (D + H + W,) int32, the lower of the two coarse voxels that each voxel is between.
+        share: (D + H + W,), weight of the voxel after it.
+        size: D, H, W.
+    """
+    full = gradient.new_empty((*gradient.shape[:2], *size))
+    _integrate(gradient.contiguous(), first, share, full, adjoint=False)
+    return full
+
+
+def integrate_adjoint(
+    upstream: Tensor, first: Tensor, share: Tensor, coarse: tuple[int, int, int]
+) -> Tensor:
+    """The gradient of ``gradient`` from that of ``integrate``'s result."""
+    gradient = upstream.new_empty((*upstream.shape[:2], *coarse))
+    _integrate(gradient, first, share, upstream.contiguous(), adjoint=True)
+    return gradient
+
+
+def _integrate(
+    gradient: Tensor, first: Tensor, share: Tensor, full: Tensor, *, adjoint: bool
+) -> None:
+    sizes = _Size.of(gradient), _Size.of(full)
+    scratch = _scratch("integrate", *sizes, torch.get_num_threads())
+    _call(
+        "integrate",
+        *(len(full), *sizes, _at(first), _at(share), _at(gradient), _at(full), adjoint),
+        _at(scratch),
+    )
+
+
+def instance_norm(x: Tensor, *, epsilon: float, slope: float) -> Tensor:
+    """Normalise channels-last (B, C, D, H, W) and apply a leaky ReLU, in place; bfloat16 too.
+
+    Returns:
+        (B, C), the inverse deviations that ``instance_norm_slope`` needs.
+    """
+    batch, channels = x.shape[:2]
+    voxels = x[0, 0].numel()
+    inverse = x.new_empty((batch, channels), dtype=torch.float32)
+    scratch = _scratch("instance_norm", batch, voxels, channels, dtype=torch.float64)
+    _call(
+        _typed("instance_norm", x),
+        *(batch, voxels, channels, epsilon, slope, _at(x), _at(inverse), _at(scratch)),
+    )
+    return inverse
+
+
+def instance_norm_slope(y: Tensor, upstream: Tensor, inverse: Tensor, *, slope: float) -> Tensor:
+    """The gradient of ``x`` from that of the result ``y``; all channels-last (B, C, D, H, W)."""
+    batch, channels = y.shape[:2]
+    voxels = y[0, 0].numel()
+    upstream = upstream.contiguous(memory_format=torch.channels_last_3d)
+    gradient = torch.empty_like(y)
+    scratch = _scratch("instance_norm", batch, voxels, channels, dtype=torch.float64)
+    _call(
+        _typed("instance_norm_slope", y),
+        *(batch, voxels, channels, slope, _at(y), _at(upstream), _at(inverse)),
+        *(_at(gradient), _at(scratch)),
+    )
+    return gradient

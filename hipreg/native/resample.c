@@ -1,0 +1,230 @@
+/* Reading volumes at positions, trilinearly or at the nearest voxel, and the derivative by position.
+ *
+ * Volumes are padded by one voxel of zeros and positions clamped to [-1, length], so that reading
+ * outside gives 0 without a branch.
+ */
+#include "kernels.h"
+
+/* The lowest corners that one line of output voxels reads, and the distances from them. */
+typedef struct {
+    int32_t *base;
+    float *d, *h, *w;
+    float *inside;  /* 1, or 0 for positions outside: they read 0 whichever way they move */
+    float *corners; /* see ``fetch`` */
+} Corners;
+
+static Size padded_size(Size in) {
+    Size out = {in.d + 2, in.h + 2, in.w + 2};
+    return out;
+}
+
+static void pad_plane(const float *volume, Size in, long d, float *padded) {
+    Size out = padded_size(in);
+    float *plane = padded + d * out.h * out.w;
+    memset(plane, 0, (size_t)(out.h * out.w) * sizeof(float));
+    if (d == 0 || d == out.d - 1) return;
+    for (long h = 0; h < in.h; h++)
+        memcpy(plane + (h + 1) * out.w + 1, volume + ((d - 1) * in.h + h) * in.w,
+               (size_t)in.w * sizeof(float));
+}
+
+static inline float clamped(float position, float length) {
+    /* Written so that NaN becomes -1, which reads 0. */
+    position = position > -1.0f ? position : -1.0f;
+    return position < length ? position : length;
+}
+
+static inline float lower(float position, float length) {
+    float index = floorf(position);
+    return index < length - 1 ? index : length - 1;
+}
+
+/* Positions along one line of output voxels: origin + step * w, and the field's where there is one. */
+typedef struct {
+    const float *field; /* the line's first component, or NULL */
+    long stride;        /* from one component to the next */
+    float origin[3], step[3];
+} Line;
+
+static inline float position(const Line *line, long axis, long w) {
+    float affine = line->origin[axis] + line->step[axis] * (float)(int32_t)w;
+    return line->field ? line->field[axis * line->stride + w] + affine : affine;
+}
+
+static void find_nearest(Size in, Line line, long count, int32_t *base) {
+    int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
+    for (long w = 0; w < count; w++) {
+        int32_t d = (int32_t)rintf(clamped(position(&line, 0, w), (float)in.d));
+        int32_t h = (int32_t)rintf(clamped(position(&line, 1, w), (float)in.h));
+        int32_t i = (int32_t)rintf(clamped(position(&line, 2, w), (float)in.w));
+        base[w] = (d + 1) * plane + (h + 1) * row + i + 1;
+    }
+}
+
+static void find_corners(Size in, Line line, long count, Corners to) {
+    float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
+    int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float pd = clamped(position(&line, 0, w), depth);
+        float ph = clamped(position(&line, 1, w), height);
+        float pw = clamped(position(&line, 2, w), width);
+        to.inside[w] = (pd > -1) & (ph > -1) & (pw > -1) & (pd < depth) & (ph < height) &
+                               (pw < width)
+                           ? 1.0f
+                           : 0.0f;
+        float ld = lower(pd, depth), lh = lower(ph, height), lw = lower(pw, width);
+        to.base[w] = ((int32_t)ld + 1) * plane + ((int32_t)lh + 1) * row + (int32_t)lw + 1;
+        to.d[w] = pd - ld;
+        to.h[w] = ph - lh;
+        to.w[w] = pw - lw;
+    }
+}
+
+/* The two voxels along W at each of the four corners over D and H: (4, count, 2). Copying first
+ * lets all that follows run on whole lines. */
+static void fetch(const float *padded, Size in, const int32_t *base, long count, float *corners) {
+    long row = in.w + 2, plane = (in.h + 2) * row;
+    long offsets[4] = {0, row, plane, plane + row};
+    for (long k = 0; k < 4; k++) {
+        const float *from = padded + offsets[k];
+        float *to = corners + 2 * k * count;
+        for (long w = 0; w < count; w++) memcpy(to + 2 * w, from + base[w], 2 * sizeof(float));
+    }
+}
+
+static void read_line(const float *padded, Size in, Corners at, long count, float *out) {
+    fetch(padded, in, at.base, count, at.corners);
+    const float *a = at.corners, *b = a + 2 * count, *e = b + 2 * count, *f = e + 2 * count;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float fd = at.d[w], fh = at.h[w], fw = at.w[w];
+        float va = a[2 * w] + fw * (a[2 * w + 1] - a[2 * w]);
+        float vb = b[2 * w] + fw * (b[2 * w + 1] - b[2 * w]);
+        float ve = e[2 * w] + fw * (e[2 * w + 1] - e[2 * w]);
+        float vf = f[2 * w] + fw * (f[2 * w + 1] - f[2 * w]);
+        float low = va + fh * (vb - va), high = ve + fh * (vf - ve);
+        out[w] = low + fd * (high - low);
+    }
+}
+
+/* Adds the derivative by position of what ``read_line`` reads, times ``upstream``. */
+static void add_slopes(const float *padded, Size in, Corners at, long count,
+                       const float *upstream, float *slope, long stride) {
+    fetch(padded, in, at.base, count, at.corners);
+    const float *a = at.corners, *b = a + 2 * count, *e = b + 2 * count, *f = e + 2 * count;
+    float *by_d = slope, *by_h = slope + stride, *by_w = slope + 2 * stride;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float fd = at.d[w], fh = at.h[w], fw = at.w[w], by = upstream[w] * at.inside[w];
+        float da = a[2 * w + 1] - a[2 * w], db = b[2 * w + 1] - b[2 * w];
+        float de = e[2 * w + 1] - e[2 * w], df = f[2 * w + 1] - f[2 * w];
+        float va = a[2 * w] + fw * da, vb = b[2 * w] + fw * db;
+        float ve = e[2 * w] + fw * de, vf = f[2 * w] + fw * df;
+        float dlow = vb - va, dhigh = vf - ve;
+        by_d[w] += by * (ve + fh * dhigh - va - fh * dlow);
+        by_h[w] += by * (dlow + fd * (dhigh - dlow));
+        float wlow = da + fh * (db - da), whigh = de + fh * (df - de);
+        by_w[w] += by * (wlow + fd * (whigh - wlow));
+    }
+}
+
+/* The line (d, h) of a volume's positions: those of the field, or of an affine map of voxels (three
+ * rows of four) where there is one; with ``relative`` the field is added to the voxel's own. */
+static Line line_at(const float *field, const float *map, int relative, Size size, long d, long h) {
+    Line line = {.field = field ? field + (d * size.h + h) * size.w : 0, .stride = voxels(size)};
+    float at[3] = {(float)d, (float)h, 0}, identity[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
+    if (!map && !relative) return line;
+    for (long axis = 0; axis < 3; axis++) {
+        const float *row = (map ? map : identity) + 4 * axis;
+        line.origin[axis] = row[3] + row[0] * at[0] + row[1] * at[1];
+        line.step[axis] = row[2];
+    }
+    return line;
+}
+
+/* Reads ``channels`` volumes of a batch at positions, see ``line_at``.
+ *
+ * volume (batch, channels, in), field (batch, 3, size) or maps (batch, 3, 4), out (batch, channels,
+ * size); scratch for channels padded volumes. Where there is ``slope`` (batch, 3, size), ``out`` is
+ * the upstream gradient and ``slope`` becomes that of the positions. */
+void hipreg_resample(long batch, long channels, Size in, Size size, const float *volume,
+                     const float *field, const float *maps, int relative, int nearest, float *out,
+                     float *slope, float *scratch, int threads) {
+    long padded = voxels(padded_size(in)), count = voxels(size);
+#pragma omp parallel num_threads(threads)
+    {
+        int32_t base[size.w];
+        float lines[12 * size.w];
+        Corners at = {base,
+                      lines,
+                      lines + size.w,
+                      lines + 2 * size.w,
+                      lines + 3 * size.w,
+                      lines + 4 * size.w};
+        for (long b = 0; b < batch; b++) {
+#pragma omp for collapse(2)
+            for (long c = 0; c < channels; c++)
+                for (long d = 0; d < in.d + 2; d++)
+                    pad_plane(volume + (b * channels + c) * voxels(in), in, d,
+                              scratch + c * padded);
+#pragma omp for collapse(2)
+            for (long d = 0; d < size.d; d++)
+                for (long h = 0; h < size.h; h++) {
+                    long start = (d * size.h + h) * size.w;
+                    float *by = slope ? slope + 3 * b * count + start : 0;
+                    Line line = line_at(field ? field + 3 * b * count : 0,
+                                        maps ? maps + 12 * b : 0, relative, size, d, h);
+                    if (nearest)
+                        find_nearest(in, line, size.w, base);
+                    else
+                        find_corners(in, line, size.w, at);
+                    for (long axis = 0; by && axis < 3; axis++)
+                        memset(by + axis * count, 0, (size_t)size.w * sizeof(float));
+                    for (long c = 0; c < channels; c++) {
+                        float *values = out + (b * channels + c) * count + start;
+                        const float *from = scratch + c * padded;
+                        if (by)
+                            add_slopes(from, in, at, size.w, values, by, count);
+                        else if (nearest)
+                            for (long w = 0; w < size.w; w++) values[w] = from[base[w]];
+                        else
+                            read_line(from, in, at, size.w, values);
+                    }
+                }
+        }
+    }
+}
+
+/* The nearest voxel of each of a line's positions, -1 outside. */
+static void find_labels(Size in, Line line, long count, int32_t *index) {
+    float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
+    int32_t row = (int32_t)in.w, plane = (int32_t)in.h * row;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float d = rintf(position(&line, 0, w)), h = rintf(position(&line, 1, w));
+        float i = rintf(position(&line, 2, w));
+        int inside = (d >= 0) & (h >= 0) & (i >= 0) & (d < depth) & (h < height) & (i < width);
+        float near_d = inside ? d : 0, near_h = inside ? h : 0, near_w = inside ? i : 0;
+        int32_t at = (int32_t)near_d * plane + (int32_t)near_h * row + (int32_t)near_w;
+        index[w] = inside ? at : -1;
+    }
+}
+
+/* Labels (batch, channels, in) at the nearest voxels under maps (batch, 3, 4); 0 outside. */
+void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
+                            const float *maps, uint8_t *out, int threads) {
+    long count = voxels(size);
+#pragma omp parallel for collapse(2) num_threads(threads)
+    for (long b = 0; b < batch; b++)
+        for (long d = 0; d < size.d; d++)
+            for (long h = 0; h < size.h; h++) {
+                int32_t index[size.w];
+                find_labels(in, line_at(0, maps + 12 * b, 0, size, d, h), size.w, index);
+                for (long c = 0; c < channels; c++) {
+                    const uint8_t *from = labels + (b * channels + c) * voxels(in);
+                    uint8_t *to = out + (b * channels + c) * count + (d * size.h + h) * size.w;
+                    for (long w = 0; w < size.w; w++) to[w] = index[w] < 0 ? 0 : from[index[w]];
+                }
+            }
+}
