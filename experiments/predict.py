@@ -37,7 +37,7 @@ from experiments.prediction import (
 )
 from experiments.table import metrics_table
 from experiments.trained import trained_model
-from experiments.words import run_command, split_words, triple
+from experiments.words import run_command, split_words
 from hipreg.api import Options, register
 from hipreg.data import CasePair, Cohort
 from hipreg.data.frame import ALIGNMENTS
@@ -81,7 +81,11 @@ def parser() -> argparse.ArgumentParser:
         "--align", choices=ALIGNMENTS, default="auto", help="what brings two images together"
     )
     made.add_argument(
-        "--centre", type=triple, metavar="X,Y,Z", help="where to register, mm, in the fixed image"
+        "--centre",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="where to register, mm in the fixed image's world",
     )
     add_refinement(made)
     return made

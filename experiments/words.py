@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 
@@ -45,12 +44,3 @@ def run_command(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) 
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def triple(text: str) -> tuple[float, float, float]:
-    """Three numbers "x,y,z" of one option."""
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected x,y,z in mm, got {text!r}") from error
-    return x, y, z

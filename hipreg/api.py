@@ -61,8 +61,10 @@ def register(
         moving: A NIfTI file, an image of nibabel, or an array or tensor (D, H, W).
         fixed: Likewise; of any grid, spacing and orientation.
         model: Name of a published model, path of weights, or what :func:`load` returned.
-        moving_label: Hard labels on the moving grid, to be measured; never used to register.
-        fixed_label: Hard labels on the fixed grid, likewise.
+        moving_label: Hard labels on the moving grid, to be measured and warped; never used to
+            register.
+        fixed_label: Hard labels on the fixed grid, to measure against; used only to choose where
+            to register in an image larger than the network's grid (see :class:`Options`).
         options: Alignment, place, test-time options, device.
 
     Returns:

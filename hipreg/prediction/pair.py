@@ -28,8 +28,9 @@ class MappedPair:
     Attributes:
         fixed: The fixed image in its own space.
         moving: The moving image in its own space.
-        fixed_label: The fixed label map, None without one. It never enters the registration.
-        moving_label: The moving label map, likewise.
+        fixed_label: The fixed label map, None without one. It never enters the registration,
+            except that a network smaller than the image is put on its middle.
+        moving_label: The moving label map, None without one; only measured and warped.
         world_map: Where each position goes.
         on_grid: (2, D, H, W), moving and fixed image as the network saw them.
         model: Name of the network.
