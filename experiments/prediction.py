@@ -50,10 +50,9 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
 
 
-def refinement(options: argparse.Namespace, *, centred: bool) -> Refinement:
+def refinement(options: argparse.Namespace) -> Refinement:
     """The test-time options of a command line."""
     return Refinement(
-        centred=centred,
         both_directions=options.both_directions,
         flips=tuple(options.flips),
         steps=options.steps,

@@ -42,7 +42,7 @@ class Options:
 
     alignment: Alignment = "auto"
     centre: Sequence[float] | None = None
-    refinement: Refinement = field(default_factory=lambda: Refinement(centred=True))
+    refinement: Refinement = field(default_factory=Refinement)
     device: str = "cpu"
 
 

@@ -14,6 +14,9 @@ CONTROL = 2
 """Voxels between the control points of the correction: half the values, and none that a single
 voxel's noise could move."""
 
+NEGLIGIBLE = 1e-2
+"""Change of the loss of a control point's surroundings, a voxel of displacement, that is noise."""
+
 
 def optimise(
     displacement: Displacement,
@@ -52,7 +55,10 @@ def optimise(
         requires_grad=True,
     )
     start = displacement.detach()
-    optimizer = torch.optim.Adam([control], lr=learning_rate)
+    # In units of one control point's own surroundings, so that steps shrink where images agree:
+    # Adam would else follow the rounding errors of equal images at full length.
+    scale = control[0, 0].numel()
+    optimizer = torch.optim.Adam([control], lr=learning_rate, eps=NEGLIGIBLE)
     with torch.enable_grad():
         for _ in range(steps):
             optimizer.zero_grad()
@@ -60,7 +66,7 @@ def optimise(
             warped = warp(moving, current)[None]
             mask = covered(warped, fixed)
             image_loss = lcc_loss(warped, fixed, mask=mask, window=lcc_window).sum()
-            loss = image_loss + smoothness * diffusion_penalty(current).sum()
+            loss = scale * (image_loss + smoothness * diffusion_penalty(current).sum())
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return (start + _upsampled(control, size)).detach()

@@ -31,6 +31,10 @@ def predict(
 ) -> Displacement:
     """Register moving to fixed.
 
+    Equal images are left exactly as they are. The network itself sees nothing but differences of
+    features and normalises them, so that of equal images it would blow up rounding errors, to
+    displacements of some voxels.
+
     Args:
         net: In evaluation mode.
         moving: (B, 1, D, H, W) in [0, 1], 0 where the scan covers nothing.
@@ -55,7 +59,8 @@ def predict(
             smoothness=wanted.smoothness,
             lcc_window=lcc_window,
         )
-    return displacement
+    equal = (moving == fixed).flatten(1).all(dim=1)
+    return displacement.masked_fill(equal.view(-1, 1, 1, 1, 1), 0.0)
 
 
 def _mirrored_means(
@@ -68,11 +73,7 @@ def _mirrored_means(
     for chosen in choices:
         dims = [axis + 2 for axis in chosen]
         register = net.both_directions if wanted.both_directions else net
-        found = register(moving.flip(dims), fixed.flip(dims)).displacement
-        if wanted.centred:
-            # The very same operations, since norms of constant features amplify rounding.
-            found = found - register(fixed, fixed).displacement
-        found = found.flip(dims)
+        found = register(moving.flip(dims), fixed.flip(dims)).displacement.flip(dims)
         signs = torch.tensor([-1.0 if axis in chosen else 1.0 for axis in range(3)])
         found = found * signs.to(found.device).view(1, 3, 1, 1, 1)
         total = found if total is None else total + found

@@ -15,9 +15,6 @@ class Refinement:
     Learning rate and smoothness were chosen on the 20 selection pairs with the quick network.
 
     Attributes:
-        centred: Subtract what the network answers to two equal images, which depends on its
-            biases alone (0.05 voxels on average for the quick network), so that equal images are
-            left exactly as they are.
         both_directions: Average with the inverse of the prediction for the exchanged images.
         flips: Axes to mirror both images along; the predictions for all combinations are averaged.
         steps: Gradient steps of instance optimisation on the pair's own images, none with 0.
@@ -25,7 +22,6 @@ class Refinement:
         smoothness: Weight of the diffusion penalty beside 1 - LCC in them.
     """
 
-    centred: bool = False
     both_directions: bool = False
     flips: Sequence[int] = ()
     steps: int = 0
