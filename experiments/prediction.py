@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from experiments import settings
-from hipreg.data import CasePair, Cohort, check_pairs, load_cohort, pairs_for, splits_for
+from hipreg.data import CasePair, Cohort, load_cohort, pairs_for, splits_for
 from hipreg.data.augment import central_crop
 from hipreg.data.batches import CaseBank
 from hipreg.evaluation.network import extend
@@ -84,8 +84,20 @@ def pairs_of(cohort: Cohort, split: str) -> list[CasePair]:
         pairs = description.pair_rule(splits_for(description).train)
     else:
         pairs = pairs_for(description, split)
-    check_pairs(pairs, cohort.cases, f"the {split} pairs of {description.title}")
+    asked = {case for pair in pairs for case in pair}
+    missing = sorted(asked - set(cohort.cases))
+    if missing or not pairs:
+        raise ValueError(
+            f"the {split} pairs of {description.title} take {len(asked)} cases, and the data "
+            f"holds all but {len(missing)} of them ({_few(missing)}); download the release that "
+            "has them (see data/README.md), or choose another split"
+        )
     return pairs
+
+
+def _few(cases: Sequence[int]) -> str:
+    shown = ", ".join(map(str, cases[:5]))
+    return f"{shown}, ..." if len(cases) > 5 else shown or "there are no such pairs"
 
 
 def predictions(

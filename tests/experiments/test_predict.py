@@ -94,6 +94,15 @@ def test_missing_runs_and_weights_are_said(
     assert not (tmp_path / "out").exists()
 
 
+def test_split_that_the_data_lacks_is_said_in_one_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = said(["with", "run=7", "split=test", "--out", str(tmp_path / "out")], capsys)
+    assert "the test pairs of Synthetic" in message
+    assert "there are no such pairs" in message
+    assert not (tmp_path / "out").exists()
+
+
 def test_command_says_what_it_needs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "say what to register" in said(["with", "run=7", "--out", "x"], capsys)
     both = ["with", "run=7", "split=val", "--pairs", "a.csv", "--out", "x"]
