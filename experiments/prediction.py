@@ -31,7 +31,7 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="instance optimisation: gradient steps on the pair's own images (20 is good)",
+        help="instance optimisation: gradient steps on the pair's own images (10 to 20)",
     )
     group.add_argument(
         "--both-directions",
