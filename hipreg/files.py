@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,50 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_existing(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder for results that holds something already.
+
+    Raises:
+        FileExistsError: If it is there, not empty and not to be overwritten, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file; expected a folder to write to")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"{folder} is there already and not empty; nothing was overwritten. Choose another "
+            "folder, or say --overwrite (overwrite=True)"
+        )
+
+
+@contextlib.contextmanager
+def filling(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a new folder to fill, whose files come to lie in ``folder`` when all of them are there.
+
+    Args:
+        folder: Where the files go; made with its parents where needed.
+        overwrite: Replace files and folders of the same names; others in the folder stay.
+
+    Yields:
+        A folder beside it. Nothing is left of it after an error.
+
+    Raises:
+        FileExistsError: See :func:`refuse_existing`.
+    """
+    refuse_existing(folder, overwrite=overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        yield part
+        folder.mkdir(exist_ok=True)
+        for path in sorted(part.iterdir()):
+            target = folder / path.name
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            path.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -20,6 +20,8 @@ LAYERS = (
     "losses",
     "training",
     "evaluation",
+    "prediction",
+    "api",
     "benchmark",
 )
 FOLDERS = ("hipreg", "experiments", "studies", "results", "tests")

@@ -92,10 +92,19 @@ def write_volume(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.floa
     Raises:
         ValueError: the path has another ending.
     """
+    write_nifti(path, nib.Nifti1Image(data, affine))
+
+
+def write_nifti(path: Path, image: Any) -> None:
+    """Writes an image of nibabel as :func:`write_volume` writes an array, its header as it is.
+
+    Raises:
+        ValueError: the path has another ending.
+    """
     if not path.name.endswith(ENDINGS):
         raise ValueError(f"a NIfTI file ends in {' or '.join(ENDINGS)}, got {path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = nib.Nifti1Image(data, affine).to_bytes()
+    content = image.to_bytes()
     if path.name.endswith(".gz"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
     with replacing(path) as part:

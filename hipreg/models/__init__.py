@@ -11,6 +11,7 @@ from hipreg.models.checkpoint import (
     save_checkpoint,
 )
 from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.weights import Model, known_models, load_model, models_dir, save_model
 
 __all__ = [
     "CLASSIC_VNET",
@@ -18,11 +19,16 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "InitReport",
+    "Model",
     "RegistrationNet",
     "build",
     "initialise_from",
+    "known_models",
     "load_checkpoint",
+    "load_model",
     "load_net",
+    "models_dir",
     "parameter_count",
     "save_checkpoint",
+    "save_model",
 ]

@@ -97,20 +97,31 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, found {found}")
     return Checkpoint(
-        architecture=_architecture(content["architecture"], path),
+        architecture=architecture_from(content["architecture"], path),
         weights=content["weights"],
         metadata=content["metadata"],
         training=content["training"],
     )
 
 
-def _architecture(values: Mapping[str, Any], path: Path) -> Architecture:
+def architecture_from(values: Mapping[str, Any], path: Path) -> Architecture:
+    """The architecture that a file describes in plain values; lists become tuples.
+
+    Raises:
+        CheckpointError: If entries are missing or unknown, or a value is impossible.
+    """
     known = {item.name for item in fields(Architecture)}
     if set(values) != known:
         raise CheckpointError(
             f"{path}: its architecture has the entries {sorted(values)}, expected {sorted(known)}"
         )
-    return Architecture(**values)
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    try:
+        return Architecture(**plain)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def load_net(path: Path) -> RegistrationNet:
@@ -119,7 +130,15 @@ def load_net(path: Path) -> RegistrationNet:
     Raises:
         CheckpointError: As ``load_checkpoint``, or if weights are missing, extra or misshapen.
     """
-    checkpoint = load_checkpoint(path)
+    return network_of(load_checkpoint(path), path)
+
+
+def network_of(checkpoint: Checkpoint, path: Path) -> RegistrationNet:
+    """The network of a checkpoint that was read from ``path``.
+
+    Raises:
+        CheckpointError: If weights are missing, extra or misshapen.
+    """
     net = build(checkpoint.architecture)
     try:
         net.load_state_dict(checkpoint.weights, strict=True)

@@ -2,13 +2,17 @@
 
 from hipreg.spatial.grid import identity_grid
 from hipreg.spatial.integrate import IDENTITY_GRADIENT, GradientIntegration, integrate_gradients
+from hipreg.spatial.inverse import compose, invert, mean_of_directions
 from hipreg.spatial.warp import sample, sample_affine, warp
 
 __all__ = [
     "IDENTITY_GRADIENT",
     "GradientIntegration",
+    "compose",
     "identity_grid",
     "integrate_gradients",
+    "invert",
+    "mean_of_directions",
     "sample",
     "sample_affine",
     "warp",

@@ -118,7 +118,8 @@ def _draw_images(axes: Sequence[Axes], view: View) -> None:
     outline(axes[1], view, volumes.fixed_label)
     show(axes[2], planes[2], "Warped", **grey)
     outline(axes[2], view, volumes.warped_label)
-    show(axes[3], planes[1], f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}", **grey)
+    title = f"Labels, Dice {scores[0]:.2f} \u2192 {scores[1]:.2f}" if view.labels else "No labels"
+    show(axes[3], planes[1], title, **grey)
     outline(axes[3], view, volumes.fixed_label, filled=True)
     outline(axes[3], view, volumes.warped_label)
 
@@ -211,6 +212,8 @@ def draw_legend(
         Line2D([], [], color=COLOURS[k % len(COLOURS)], label=names.get(label, f"label {label}"))
         for k, label in enumerate(view.labels)
     ]
+    if not handles:
+        return
     handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label=f"fixed, in {picture}"))
     handles.append(Line2D([], [], color=FAINT, label=f"warped, in {picture}"))
     figure.legend(

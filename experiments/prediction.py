@@ -1,0 +1,122 @@
+"""Displacements of a data set's pairs by a trained model, and the options commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from experiments import settings
+from hipreg.data import CasePair, Cohort, load_cohort, pairs_for, splits_for
+from hipreg.data.augment import central_crop
+from hipreg.data.batches import CaseBank
+from hipreg.evaluation.network import extend
+from hipreg.models import Model
+from hipreg.prediction import Refinement, predict
+
+SPLITS = ("train", "val", "test", "selection")
+
+Prediction = tuple[CasePair, Float[np.ndarray, "3 D H W"]]
+
+
+def add_refinement(parser: argparse.ArgumentParser) -> None:
+    """Give a command the test-time options and the device."""
+    group = parser.add_argument_group("test-time options")
+    group.add_argument(
+        "--steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="instance optimisation: gradient steps on the pair's own images (10 to 20)",
+    )
+    group.add_argument(
+        "--both-directions",
+        action="store_true",
+        help="average with the inverse of the prediction for the exchanged images",
+    )
+    group.add_argument(
+        "--flips",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="AXIS",
+        help="average over mirroring both images along these axes (0, 1, 2)",
+    )
+    parser.add_argument("--device", default="cpu", help="auto, cpu or cuda[:N] (default: cpu)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+
+
+def refinement(options: argparse.Namespace) -> Refinement:
+    """The test-time options of a command line."""
+    return Refinement(
+        both_directions=options.both_directions,
+        flips=tuple(options.flips),
+        steps=options.steps,
+    )
+
+
+def device_of(options: argparse.Namespace) -> torch.device:
+    """The device of a command line; readies the process for it."""
+    return settings.device({"device": options.device, "threads": options.threads})
+
+
+def cohort_of(model: Model, data_dir: Path | None) -> Cohort:
+    """The prepared cases of the model's data set.
+
+    Raises:
+        ValueError: They are not found, or bad.
+    """
+    return load_cohort(model.dataset, data_dir=data_dir)
+
+
+def pairs_of(cohort: Cohort, split: str) -> list[CasePair]:
+    """The pairs of a split, all of them known to the cohort.
+
+    Raises:
+        ValueError: There is no such split, or the data lacks some of its cases.
+    """
+    description = cohort.description
+    if split == "train":
+        pairs = description.pair_rule(splits_for(description).train)
+    else:
+        pairs = pairs_for(description, split)
+    asked = {case for pair in pairs for case in pair}
+    missing = sorted(asked - set(cohort.cases))
+    if missing or not pairs:
+        raise ValueError(
+            f"the {split} pairs of {description.title} take {len(asked)} cases, and the data "
+            f"holds all but {len(missing)} of them ({_few(missing)}); download the release that "
+            "has them (see data/README.md), or choose another split"
+        )
+    return pairs
+
+
+def _few(cases: Sequence[int]) -> str:
+    shown = ", ".join(map(str, cases[:5]))
+    return f"{shown}, ..." if len(cases) > 5 else shown or "there are no such pairs"
+
+
+def predictions(
+    model: Model,
+    cohort: Cohort,
+    pairs: Sequence[CasePair],
+    wanted: Refinement,
+    device: torch.device,
+) -> Iterator[Prediction]:
+    """The displacement of each pair on the cohort's grid, in voxels, in order."""
+    cases = tuple(sorted({case for pair in pairs for case in pair}))
+    chosen = cohort.select(cases)
+    bank = CaseBank(
+        cases=cases,
+        images=torch.from_numpy(np.ascontiguousarray(chosen.images))[:, None].to(device),
+        labels=torch.from_numpy(np.ascontiguousarray(chosen.labels))[:, None].to(device),
+    )
+    net = model.net.to(device)
+    for pair, whole in zip(pairs, bank.named_pairs(pairs, batch_size=1), strict=True):
+        part = central_crop(whole, size=model.size)
+        found = predict(net, part.moving, part.fixed, wanted, lcc_window=model.lcc_window)
+        yield pair, extend(found, size=cohort.size)[0].cpu().numpy()
