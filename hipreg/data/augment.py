@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from hipreg.spatial import sample_affine
-from hipreg.types import Pair, Size
+from hipreg.types import Image, LabelMap, Pair, Size
 
 AXIS_PAIRS = ((0, 1), (0, 2), (1, 2))
 
@@ -143,10 +143,34 @@ def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
     Returns:
         The pair on a grid of ``size``.
     """
-    voxel_maps = _between_voxels(maps, tuple(pair.fixed.shape[2:]), size).to(pair.fixed.device)
-    moving, moving_label = sample_affine(pair.moving, pair.moving_label, voxel_maps, size=size)
-    fixed, fixed_label = sample_affine(pair.fixed, pair.fixed_label, voxel_maps, size=size)
+    rows = torch.arange(len(pair.fixed), device=pair.fixed.device)
+    moving, moving_label = resample(pair.moving, pair.moving_label, maps, rows=rows, size=size)
+    fixed, fixed_label = resample(pair.fixed, pair.fixed_label, maps, rows=rows, size=size)
     return Pair(moving, fixed, moving_label, fixed_label)
+
+
+def resample(
+    images: Float[Tensor, "N 1 D H W"],
+    labels: UInt8[Tensor, "N 1 D H W"],
+    maps: AffineMaps,
+    *,
+    rows: Int64[Tensor, " B"],
+    size: Size,
+) -> tuple[Image, LabelMap]:
+    """Some images and labels, each under its own map, without a copy of them first.
+
+    Args:
+        images: (N, 1, D, H, W), on any device.
+        labels: (N, 1, D, H, W).
+        maps: B maps, moved to the images' device.
+        rows: (B,), which of the N each result is made from, on the images' device.
+        size: Voxels D, H, W of the result.
+
+    Returns:
+        (B, 1, *size) images and labels; outside the source they are 0.
+    """
+    between = _between_voxels(maps, tuple(images.shape[2:]), size).to(images.device)
+    return sample_affine(images, labels, between, rows=rows, size=size)
 
 
 def _between_voxels(

@@ -14,9 +14,9 @@ from hipreg.data.augment import (
     NO_AUGMENTATION,
     AffineMaps,
     Augmentation,
-    apply,
     central_crop,
     draw,
+    resample,
 )
 from hipreg.data.cohort import Cohort
 from hipreg.data.pairs import CasePair
@@ -105,10 +105,19 @@ class BatchPlan:
 
     def make(self, bank: CaseBank) -> Pair:
         """The batch, on the bank's device."""
-        pair = bank.pair(self.moving, self.fixed)
         if self.maps is None:
-            return central_crop(pair, size=self.size)
-        return apply(pair, self.maps, size=self.size)
+            return central_crop(bank.pair(self.moving, self.fixed), size=self.size)
+        (moving, moving_label), (fixed, fixed_label) = (
+            resample(
+                bank.images,
+                bank.labels,
+                self.maps,
+                rows=rows.to(bank.images.device),
+                size=self.size,
+            )
+            for rows in (self.moving, self.fixed)
+        )
+        return Pair(moving, fixed, moving_label, fixed_label)
 
 
 def training_plans(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hipreg.native import build
+from hipreg.types import Size
 
 
 class _Size(ctypes.Structure):
@@ -22,10 +23,10 @@ class _Size(ctypes.Structure):
 
 _SIGNATURES = {
     "resample": (
-        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int, c_int),
+        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_int),
         *(c_void_p, c_void_p, c_void_p, c_int),
     ),
-    "resample_labels": (c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_int),
+    "resample_labels": (c_long, c_long, _Size, _Size, *[c_void_p] * 4, c_int),
     "lcc_scratch": (_Size, c_long, c_int),
     "lcc": (c_long, c_long, _Size, c_long, c_float, *[c_void_p] * 6, c_int),
     "integrate_scratch": (_Size, _Size, c_int),
@@ -101,20 +102,28 @@ def resample_slope(volume: Tensor, field: Tensor, upstream: Tensor, *, relative:
     return slope
 
 
-def resample_affine(volume: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """Read (B, C, D, H, W) linearly where (B, 3, 4) maps send voxels: (B, C, *size)."""
-    out = volume.new_empty((*volume.shape[:2], *size))
-    _resample(volume, out, None, maps=maps)
+def resample_affine(volume: Tensor, rows: Tensor, maps: Tensor, size: Size) -> Tensor:
+    """Read items of (N, C, D, H, W) linearly where (B, 3, 4) maps send voxels: (B, C, *size).
+
+    Args:
+        volume: Of which each of the B results reads one item.
+        rows: (B,) int64, which.
+        maps: From voxels of the result to voxels of the item.
+        size: D, H, W of the result.
+    """
+    out = volume.new_empty((len(rows), volume.shape[1], *size))
+    _resample(volume, out, None, rows=rows, maps=maps)
     return out
 
 
-def resample_labels(labels: Tensor, maps: Tensor, size: tuple[int, int, int]) -> Tensor:
+def resample_labels(labels: Tensor, rows: Tensor, maps: Tensor, size: Size) -> Tensor:
     """The same of uint8 labels, at the nearest voxels."""
-    labels, maps = labels.contiguous(), maps.contiguous()
-    out = labels.new_empty((*labels.shape[:2], *size))
+    labels, rows, maps = labels.contiguous(), rows.contiguous(), maps.contiguous()
+    out = labels.new_empty((len(rows), labels.shape[1], *size))
+    sizes = _Size.of(labels), _Size.of(out)
     _call(
         "resample_labels",
-        *(*labels.shape[:2], _Size.of(labels), _Size.of(out), _at(labels), _at(maps), _at(out)),
+        *(*out.shape[:2], *sizes, _at(labels), _at(rows), _at(maps), _at(out)),
     )
     return out
 
@@ -124,6 +133,7 @@ def _resample(
     out: Tensor,
     slope: Tensor | None,
     *,
+    rows: Tensor | None = None,
     field: Tensor | None = None,
     maps: Tensor | None = None,
     relative: bool = False,
@@ -132,11 +142,12 @@ def _resample(
     volume = volume.contiguous()
     field = None if field is None else field.contiguous()
     maps = None if maps is None else maps.contiguous()
+    rows = None if rows is None else rows.contiguous()
     padded = volume.new_empty([volume.shape[1], *(side + 2 for side in volume.shape[2:])])
     _call(
         "resample",
-        *(*volume.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(field), _at(maps)),
-        *(relative, nearest, _at(out), _at(slope), _at(padded)),
+        *(*out.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(rows), _at(field)),
+        *(_at(maps), relative, nearest, _at(out), _at(slope), _at(padded)),
     )
 
 
@@ -182,9 +193,7 @@ def integrate(
     return full
 
 
-def integrate_adjoint(
-    upstream: Tensor, first: Tensor, share: Tensor, coarse: tuple[int, int, int]
-) -> Tensor:
+def integrate_adjoint(upstream: Tensor, first: Tensor, share: Tensor, coarse: Size) -> Tensor:
     """The gradient of ``gradient`` from that of ``integrate``'s result."""
     gradient = upstream.new_empty((*upstream.shape[:2], *coarse))
     _integrate(gradient, first, share, upstream.contiguous(), adjoint=True)

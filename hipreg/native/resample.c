@@ -46,29 +46,43 @@ typedef struct {
     float origin[3], step[3];
 } Line;
 
-static inline float position(const Line *line, long axis, long w) {
-    float affine = line->origin[axis] + line->step[axis] * (float)(int32_t)w;
-    return line->field ? line->field[axis * line->stride + w] + affine : affine;
-}
-
-static void find_nearest(Size in, Line line, long count, int32_t *base) {
-    int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
-    for (long w = 0; w < count; w++) {
-        int32_t d = (int32_t)rintf(clamped(position(&line, 0, w), (float)in.d));
-        int32_t h = (int32_t)rintf(clamped(position(&line, 1, w), (float)in.h));
-        int32_t i = (int32_t)rintf(clamped(position(&line, 2, w), (float)in.w));
-        base[w] = (d + 1) * plane + (h + 1) * row + i + 1;
+/* The positions themselves, (3, count). */
+static void find_positions(Line line, long count, float *positions) {
+    for (long axis = 0; axis < 3; axis++) {
+        float origin = line.origin[axis], step = line.step[axis], *to = positions + axis * count;
+#pragma omp simd
+        for (long w = 0; w < count; w++) to[w] = origin + step * (float)(int32_t)w;
+        const float *field = line.field + axis * line.stride;
+        if (!line.field) continue;
+#pragma omp simd
+        for (long w = 0; w < count; w++) to[w] += field[w];
     }
 }
 
-static void find_corners(Size in, Line line, long count, Corners to) {
-    float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
-    int32_t row = (int32_t)in.w + 2, plane = ((int32_t)in.h + 2) * row;
+/* The nearest voxel of each position in a volume of ``size``, -1 outside. */
+static void find_nearest(Size size, const float *positions, long count, int32_t *index) {
+    float depth = (float)size.d, height = (float)size.h, width = (float)size.w;
+    int32_t row = (int32_t)size.w, plane = (int32_t)size.h * row;
+    const float *pd = positions, *ph = pd + count, *pw = ph + count;
 #pragma omp simd
     for (long w = 0; w < count; w++) {
-        float pd = clamped(position(&line, 0, w), depth);
-        float ph = clamped(position(&line, 1, w), height);
-        float pw = clamped(position(&line, 2, w), width);
+        float d = rintf(pd[w]), h = rintf(ph[w]), i = rintf(pw[w]);
+        int inside = (d >= 0) & (h >= 0) & (i >= 0) & (d < depth) & (h < height) & (i < width);
+        float near_d = inside ? d : 0, near_h = inside ? h : 0, near_w = inside ? i : 0;
+        int32_t at = (int32_t)near_d * plane + (int32_t)near_h * row + (int32_t)near_w;
+        index[w] = inside ? at : -1;
+    }
+}
+
+/* The corners of each position in a volume of ``size``, whose padded copy is read. */
+static void find_corners(Size size, const float *positions, long count, Corners to) {
+    float depth = (float)size.d, height = (float)size.h, width = (float)size.w;
+    int32_t row = (int32_t)size.w + 2, plane = ((int32_t)size.h + 2) * row;
+    const float *of_d = positions, *of_h = of_d + count, *of_w = of_h + count;
+#pragma omp simd
+    for (long w = 0; w < count; w++) {
+        float pd = clamped(of_d[w], depth), ph = clamped(of_h[w], height);
+        float pw = clamped(of_w[w], width);
         to.inside[w] = (pd > -1) & (ph > -1) & (pw > -1) & (pd < depth) & (ph < height) &
                                (pw < width)
                            ? 1.0f
@@ -129,6 +143,10 @@ static void add_slopes(const float *padded, Size in, Corners at, long count,
     }
 }
 
+static void read_nearest(const float *volume, const int32_t *index, long count, float *out) {
+    for (long w = 0; w < count; w++) out[w] = index[w] < 0 ? 0 : volume[index[w]];
+}
+
 /* The line (d, h) of a volume's positions: those of the field, or of an affine map of voxels (three
  * rows of four) where there is one; with ``relative`` the field is added to the voxel's own. */
 static Line line_at(const float *field, const float *map, int relative, Size size, long d, long h) {
@@ -145,17 +163,17 @@ static Line line_at(const float *field, const float *map, int relative, Size siz
 
 /* Reads ``channels`` volumes of a batch at positions, see ``line_at``.
  *
- * volume (batch, channels, in), field (batch, 3, size) or maps (batch, 3, 4), out (batch, channels,
+ * volume (batch, channels, in), of which item b is the one at rows[b] where there are rows, field (batch, 3, size) or maps (batch, 3, 4), out (batch, channels,
  * size); scratch for channels padded volumes. Where there is ``slope`` (batch, 3, size), ``out`` is
  * the upstream gradient and ``slope`` becomes that of the positions. */
 void hipreg_resample(long batch, long channels, Size in, Size size, const float *volume,
-                     const float *field, const float *maps, int relative, int nearest, float *out,
+                     const int64_t *rows, const float *field, const float *maps, int relative, int nearest, float *out,
                      float *slope, float *scratch, int threads) {
     long padded = voxels(padded_size(in)), count = voxels(size);
 #pragma omp parallel num_threads(threads)
     {
         int32_t base[size.w];
-        float lines[12 * size.w];
+        float lines[15 * size.w], *positions = lines + 12 * size.w;
         Corners at = {base,
                       lines,
                       lines + size.w,
@@ -163,11 +181,11 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
                       lines + 3 * size.w,
                       lines + 4 * size.w};
         for (long b = 0; b < batch; b++) {
+            const float *item = volume + (rows ? rows[b] : b) * channels * voxels(in);
 #pragma omp for collapse(2)
             for (long c = 0; c < channels; c++)
                 for (long d = 0; d < in.d + 2; d++)
-                    pad_plane(volume + (b * channels + c) * voxels(in), in, d,
-                              scratch + c * padded);
+                    pad_plane(item + c * voxels(in), in, d, scratch + c * padded);
 #pragma omp for collapse(2)
             for (long d = 0; d < size.d; d++)
                 for (long h = 0; h < size.h; h++) {
@@ -175,10 +193,11 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
                     float *by = slope ? slope + 3 * b * count + start : 0;
                     Line line = line_at(field ? field + 3 * b * count : 0,
                                         maps ? maps + 12 * b : 0, relative, size, d, h);
+                    find_positions(line, size.w, positions);
                     if (nearest)
-                        find_nearest(in, line, size.w, base);
+                        find_nearest(in, positions, size.w, base);
                     else
-                        find_corners(in, line, size.w, at);
+                        find_corners(in, positions, size.w, at);
                     for (long axis = 0; by && axis < 3; axis++)
                         memset(by + axis * count, 0, (size_t)size.w * sizeof(float));
                     for (long c = 0; c < channels; c++) {
@@ -187,7 +206,7 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
                         if (by)
                             add_slopes(from, in, at, size.w, values, by, count);
                         else if (nearest)
-                            for (long w = 0; w < size.w; w++) values[w] = from[base[w]];
+                            read_nearest(item + c * voxels(in), base, size.w, values);
                         else
                             read_line(from, in, at, size.w, values);
                     }
@@ -196,33 +215,22 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
     }
 }
 
-/* The nearest voxel of each of a line's positions, -1 outside. */
-static void find_labels(Size in, Line line, long count, int32_t *index) {
-    float depth = (float)in.d, height = (float)in.h, width = (float)in.w;
-    int32_t row = (int32_t)in.w, plane = (int32_t)in.h * row;
-#pragma omp simd
-    for (long w = 0; w < count; w++) {
-        float d = rintf(position(&line, 0, w)), h = rintf(position(&line, 1, w));
-        float i = rintf(position(&line, 2, w));
-        int inside = (d >= 0) & (h >= 0) & (i >= 0) & (d < depth) & (h < height) & (i < width);
-        float near_d = inside ? d : 0, near_h = inside ? h : 0, near_w = inside ? i : 0;
-        int32_t at = (int32_t)near_d * plane + (int32_t)near_h * row + (int32_t)near_w;
-        index[w] = inside ? at : -1;
-    }
-}
-
-/* Labels (batch, channels, in) at the nearest voxels under maps (batch, 3, 4); 0 outside. */
+/* Labels (batch, channels, in), see rows above, at the nearest voxels under maps (batch, 3, 4); 0
+ * outside. */
 void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
-                            const float *maps, uint8_t *out, int threads) {
+                            const int64_t *rows, const float *maps, uint8_t *out, int threads) {
     long count = voxels(size);
 #pragma omp parallel for collapse(2) num_threads(threads)
     for (long b = 0; b < batch; b++)
         for (long d = 0; d < size.d; d++)
             for (long h = 0; h < size.h; h++) {
                 int32_t index[size.w];
-                find_labels(in, line_at(0, maps + 12 * b, 0, size, d, h), size.w, index);
+                float positions[3 * size.w];
+                find_positions(line_at(0, maps + 12 * b, 0, size, d, h), size.w, positions);
+                find_nearest(in, positions, size.w, index);
                 for (long c = 0; c < channels; c++) {
-                    const uint8_t *from = labels + (b * channels + c) * voxels(in);
+                    long item = (rows ? rows[b] : b) * channels + c;
+                    const uint8_t *from = labels + item * voxels(in);
                     uint8_t *to = out + (b * channels + c) * count + (d * size.h + h) * size.w;
                     for (long w = 0; w < size.w; w++) to[w] = index[w] < 0 ? 0 : from[index[w]];
                 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
@@ -85,31 +85,33 @@ def sample(
 
 
 def sample_affine(
-    images: Float[Tensor, "B C D H W"],
-    labels: UInt8[Tensor, "B L D H W"],
+    images: Float[Tensor, "N C D H W"],
+    labels: UInt8[Tensor, "N L D H W"],
     maps: Float[Tensor, "B 3 4"],
     *,
+    rows: Int64[Tensor, " B"],
     size: Size,
 ) -> tuple[Float[Tensor, "B C d h w"], UInt8[Tensor, "B L d h w"]]:
     """Read images linearly and labels at the nearest voxel under affine maps; outside they read 0.
 
     Args:
-        images: (B, C, D, H, W) of any floating type.
-        labels: (B, L, D, H, W) hard labels.
+        images: (N, C, D, H, W) of any floating type.
+        labels: (N, L, D, H, W) hard labels.
         maps: (B, 3, 4), from voxels of the result to voxels of the source, axes D, H, W.
+        rows: (B,), which of the N each result is read from.
         size: Voxels d, h, w of the result.
 
     Returns:
         Images (B, C, d, h, w) and labels (B, L, d, h, w).
     """
     if native.usable(images, maps):
-        found = native.resample_affine(images, maps, size)
-        return found, native.resample_labels(labels, maps, size)
+        found = native.resample_affine(images, rows, maps, size)
+        return found, native.resample_labels(labels, rows, maps, size)
     grid = identity_grid(size, device=images.device).flatten(1)
     positions = maps[..., :3] @ grid + maps[..., 3:]
     positions = positions.reshape(*positions.shape[:2], *size)
-    nearest = sample(labels.to(images.dtype), positions, interpolation="nearest")
-    return sample(images, positions), nearest.to(labels.dtype)
+    nearest = sample(labels[rows].to(images.dtype), positions, interpolation="nearest")
+    return sample(images[rows], positions), nearest.to(labels.dtype)
 
 
 def _compiled(volume: Tensor, field: Tensor) -> bool:
