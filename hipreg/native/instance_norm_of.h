@@ -1,6 +1,7 @@
 /* The passes over memory of one type: VALUE, with LOAD to float, STORE from it, and NAME. */
 
-static void NAME(moments)(const VALUE *x, long count, long channels, const VALUE *shift, double *sums) {
+static void NAME(moments)(const VALUE *x, long count, long channels, const VALUE *shift,
+                          double *sums) {
     long lanes = side_by_side(channels), total = count * channels, i = 0;
     float first[lanes], second[lanes], from[lanes];
     for (long j = 0; j < lanes; j++) {
@@ -20,8 +21,8 @@ static void NAME(moments)(const VALUE *x, long count, long channels, const VALUE
 }
 
 /* x = slope-activated (x * scale + offset) */
-static void NAME(activate)(VALUE *x, long count, long channels, const float *scale, const float *offset,
-                     float slope) {
+static void NAME(activate)(VALUE *x, long count, long channels, const float *scale,
+                           const float *offset, float slope) {
     long lanes = side_by_side(channels), total = count * channels;
     float by[lanes], plus[lanes];
     for (long j = 0; j < lanes; j++) {
@@ -38,7 +39,7 @@ static void NAME(activate)(VALUE *x, long count, long channels, const float *sca
     }
 }
 
-/* x (batch, voxels, channels) becomes the result; inverse (batch, channels) is 1 / its deviation. */
+/* x (batch, voxels, channels) becomes the result, inverse (batch, channels) 1 / its deviation. */
 void NAME(hipreg_instance_norm)(long batch, long voxels, long channels, float epsilon, float slope,
                                 VALUE *x, float *inverse, double *scratch, int threads) {
     long blocks = blocks_of(voxels), sample = voxels * channels;
@@ -73,7 +74,8 @@ void NAME(hipreg_instance_norm)(long batch, long voxels, long channels, float ep
                     scale[c] = inverse[b * channels + c];
                     offset[c] = (float)(-totals[b * 2 * channels + c] * (double)scale[c]);
                 }
-                NAME(activate)(x + b * sample + start * channels, count, channels, scale, offset, slope);
+                NAME(activate)(x + b * sample + start * channels, count, channels, scale, offset,
+                               slope);
             }
     }
 }
@@ -97,8 +99,9 @@ static void NAME(slope_moments)(const VALUE *y, const VALUE *upstream, long coun
     fold(first, second, lanes, channels, sums);
 }
 
-static void NAME(slopes)(const VALUE *y, const VALUE *upstream, long count, long channels, float slope,
-                   const float *scale, const float *mean, const float *along, VALUE *out) {
+static void NAME(slopes)(const VALUE *y, const VALUE *upstream, long count, long channels,
+                         float slope, const float *scale, const float *mean, const float *along,
+                         VALUE *out) {
     long lanes = side_by_side(channels), total = count * channels;
     float by[lanes], less[lanes], less_along[lanes], undo = 1 / slope;
     for (long j = 0; j < lanes; j++) {

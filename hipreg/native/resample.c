@@ -1,4 +1,4 @@
-/* Reading volumes at positions, trilinearly or at the nearest voxel, and the derivative by position.
+/* Reading volumes at positions, trilinearly or at the nearest voxel; the derivative by position.
  *
  * Volumes are padded by one voxel of zeros and positions clamped to [-1, length], so that reading
  * outside gives 0 without a branch.
@@ -39,7 +39,7 @@ static inline float lower(float position, float length) {
     return index < length - 1 ? index : length - 1;
 }
 
-/* Positions along one line of output voxels: origin + step * w, and the field's where there is one. */
+/* Positions along one line of output voxels: origin + step * w, plus the field if there is one. */
 typedef struct {
     const float *field; /* the line's first component, or NULL */
     long stride;        /* from one component to the next */
@@ -52,8 +52,8 @@ static void find_positions(Line line, long count, float *positions) {
         float origin = line.origin[axis], step = line.step[axis], *to = positions + axis * count;
 #pragma omp simd
         for (long w = 0; w < count; w++) to[w] = origin + step * (float)(int32_t)w;
-        const float *field = line.field + axis * line.stride;
         if (!line.field) continue;
+        const float *field = line.field + axis * line.stride;
 #pragma omp simd
         for (long w = 0; w < count; w++) to[w] += field[w];
     }
@@ -161,62 +161,74 @@ static Line line_at(const float *field, const float *map, int relative, Size siz
     return line;
 }
 
-/* Reads ``channels`` volumes of a batch at positions, see ``line_at``.
+/* One item of a batch: what is read, and at which positions (see ``line_at``). */
+typedef struct {
+    Size in, size;
+    long channels;
+    const float *volume, *padded; /* (channels, in), and the same with a margin of zeros */
+    const float *field, *map;
+    int relative, nearest;
+} Reading;
+
+/* One line of output voxels. With ``slope``, ``out`` is the upstream gradient. */
+static void do_line(const Reading *reading, long d, long h, Corners at, float *positions,
+                    float *out, float *slope) {
+    Size in = reading->in, size = reading->size;
+    long count = voxels(size), start = (d * size.h + h) * size.w;
+    Line line = line_at(reading->field, reading->map, reading->relative, size, d, h);
+    find_positions(line, size.w, positions);
+    if (reading->nearest)
+        find_nearest(in, positions, size.w, at.base);
+    else
+        find_corners(in, positions, size.w, at);
+    for (long axis = 0; slope && axis < 3; axis++)
+        memset(slope + axis * count + start, 0, (size_t)size.w * sizeof(float));
+    for (long c = 0; c < reading->channels; c++) {
+        const float *padded = reading->padded + c * voxels(padded_size(in));
+        float *values = out + c * count + start;
+        if (slope)
+            add_slopes(padded, in, at, size.w, values, slope + start, count);
+        else if (reading->nearest)
+            read_nearest(reading->volume + c * voxels(in), at.base, size.w, values);
+        else
+            read_line(padded, in, at, size.w, values);
+    }
+}
+
+/* Reads volumes (batch, channels, in) at positions: out (batch, channels, size).
  *
- * volume (batch, channels, in), of which item b is the one at rows[b] where there are rows, field (batch, 3, size) or maps (batch, 3, 4), out (batch, channels,
- * size); scratch for channels padded volumes. Where there is ``slope`` (batch, 3, size), ``out`` is
- * the upstream gradient and ``slope`` becomes that of the positions. */
+ * With ``rows``, item b is the volume at rows[b]. Positions come from a field (batch, 3, size) or
+ * from maps (batch, 3, 4), see ``line_at``. Where there is ``slope`` (batch, 3, size), ``out`` is
+ * the upstream gradient and ``slope`` becomes that of the field. Scratch for padded volumes. */
 void hipreg_resample(long batch, long channels, Size in, Size size, const float *volume,
-                     const int64_t *rows, const float *field, const float *maps, int relative, int nearest, float *out,
-                     float *slope, float *scratch, int threads) {
+                     const int64_t *rows, const float *field, const float *maps, int relative,
+                     int nearest, float *out, float *slope, float *scratch, int threads) {
     long padded = voxels(padded_size(in)), count = voxels(size);
 #pragma omp parallel num_threads(threads)
     {
         int32_t base[size.w];
-        float lines[15 * size.w], *positions = lines + 12 * size.w;
-        Corners at = {base,
-                      lines,
-                      lines + size.w,
-                      lines + 2 * size.w,
-                      lines + 3 * size.w,
-                      lines + 4 * size.w};
+        float lines[12 * size.w], positions[3 * size.w];
+        long w = size.w;
+        Corners at = {base, lines, lines + w, lines + 2 * w, lines + 3 * w, lines + 4 * w};
         for (long b = 0; b < batch; b++) {
             const float *item = volume + (rows ? rows[b] : b) * channels * voxels(in);
+            Reading reading = {in, size, channels, item, scratch, 0, 0, relative, nearest};
+            reading.field = field ? field + 3 * b * count : 0;
+            reading.map = maps ? maps + 12 * b : 0;
 #pragma omp for collapse(2)
             for (long c = 0; c < channels; c++)
                 for (long d = 0; d < in.d + 2; d++)
                     pad_plane(item + c * voxels(in), in, d, scratch + c * padded);
 #pragma omp for collapse(2)
             for (long d = 0; d < size.d; d++)
-                for (long h = 0; h < size.h; h++) {
-                    long start = (d * size.h + h) * size.w;
-                    float *by = slope ? slope + 3 * b * count + start : 0;
-                    Line line = line_at(field ? field + 3 * b * count : 0,
-                                        maps ? maps + 12 * b : 0, relative, size, d, h);
-                    find_positions(line, size.w, positions);
-                    if (nearest)
-                        find_nearest(in, positions, size.w, base);
-                    else
-                        find_corners(in, positions, size.w, at);
-                    for (long axis = 0; by && axis < 3; axis++)
-                        memset(by + axis * count, 0, (size_t)size.w * sizeof(float));
-                    for (long c = 0; c < channels; c++) {
-                        float *values = out + (b * channels + c) * count + start;
-                        const float *from = scratch + c * padded;
-                        if (by)
-                            add_slopes(from, in, at, size.w, values, by, count);
-                        else if (nearest)
-                            read_nearest(item + c * voxels(in), base, size.w, values);
-                        else
-                            read_line(from, in, at, size.w, values);
-                    }
-                }
+                for (long h = 0; h < size.h; h++)
+                    do_line(&reading, d, h, at, positions, out + b * channels * count,
+                            slope ? slope + 3 * b * count : 0);
         }
     }
 }
 
-/* Labels (batch, channels, in), see rows above, at the nearest voxels under maps (batch, 3, 4); 0
- * outside. */
+/* The same of labels under maps: at the nearest voxels, 0 outside. */
 void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
                             const int64_t *rows, const float *maps, uint8_t *out, int threads) {
     long count = voxels(size);
