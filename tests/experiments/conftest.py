@@ -1,13 +1,18 @@
-"""Servers that the tests of the mirror share."""
+"""Servers and an Omniboard that the tests of the mirror share."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from experiments.errors import PlainError
+from experiments.omniboard import app
+from tests.experiments.boards import Board, open_board
 from tests.experiments.servers import LockedServer, Proxy, Server
+from tests.helpers import skip_or_fail
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +52,21 @@ def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedSe
     made = LockedServer(tmp_path_factory.mktemp("locked"))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def installed() -> None:
+    """Omniboard as npm installs it, once for this checkout."""
+    if shutil.which("npm") is None:
+        skip_or_fail("Node.js and npm are not installed")
+    try:
+        app.install()
+    except PlainError as error:
+        skip_or_fail(f"Omniboard cannot be installed: {error}")
+
+
+@pytest.fixture(scope="session")
+def board(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """A running Omniboard over two runs, to which tests may add."""
+    with open_board(tmp_path_factory.mktemp("runs")) as started:
+        yield started
