@@ -70,6 +70,7 @@ def test_page_shows_runs_with_status_configuration_and_metrics(
     for column in ("Val/dice max", "Val/hd95 min", "Train/loss last", "Configuration", "Seed"):
         assert column in shown
     assert "3.6" in shown  # the smallest HD95
+    assert "NaN" in shown  # the last loss, which JSON has no word for
 
 
 def press(browser: webdriver.Chrome, selector: str) -> None:

@@ -84,6 +84,14 @@ express.response.sendFile = function sendPage(file, ...rest) {
   );
 };
 
+// JSON has no word for NaN; Omniboard would draw the null that stands for it as 0.
+const json = express.response.json;
+express.response.json = function sendJson(body) {
+  this.app.set('json replacer', (_key, value) =>
+    (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value));
+  return json.call(this, body);
+};
+
 // The usual topology of this driver logs in with a message that MongoDB 5.1 and later refuse.
 const createConnection = mongoose.createConnection.bind(mongoose);
 let connection;
