@@ -203,6 +203,8 @@ class RunFolderObserver(RunObserver):
     ) -> int:
         self._forget()
         self.folder = self.run_id = None
+        if wanted is not None and not str(wanted).isdecimal():
+            raise RunFolderError(f"a run id is a whole number, got {wanted!r}")
         try:
             self.run_id, self.folder = run_folder.create_run_folder(
                 self.root, None if wanted is None else int(wanted)
@@ -211,8 +213,6 @@ class RunFolderObserver(RunObserver):
             self._describe(status, times, about)
         except FileExistsError as error:
             raise RunFolderError(f"cannot record run {wanted}: {error.filename} exists") from error
-        except ValueError as error:
-            raise RunFolderError(f"a run id is a whole number, got {wanted!r}") from error
         except OSError as error:
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)

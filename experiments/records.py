@@ -7,7 +7,9 @@ in :mod:`experiments.run_folder`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,6 +24,7 @@ from experiments.series import Series, SeriesBuilder
 
 logger = logging.getLogger(__name__)
 
+_LAST_LINES = 1 << 16
 _NUMBERS = frozenset({float, int})  # what is none of them is a word for what JSON lacks
 
 FORMAT = "hipreg run folder 2"
@@ -280,6 +283,12 @@ def _time(text: Any) -> datetime | None:
 
 def _last_metric_time(path: Path) -> datetime | None:
     try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.stat().st_size else None
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_LINES))
+            ends = file.read().splitlines()
     except OSError:
         return None
+    for line in reversed(ends):
+        with suppress(ValueError, TypeError, KeyError):
+            return _time(orjson.loads(line)["time"])
+    return None

@@ -94,7 +94,7 @@ def resume(
     done = checkpoint.training["epoch"]
     if done > epochs or (done == epochs and not finish):
         raise CheckpointError(
-            f"{path}: already trained for {done} epochs; raise epochs (now {epochs}) to go on"
+            f"{path}: already trained for {done} epochs of {epochs}; raise epochs to go on"
         )
     state.net.load_state_dict(checkpoint.weights, strict=True)
     state.load_state_dict(dict(checkpoint.training))

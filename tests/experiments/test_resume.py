@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -82,10 +83,11 @@ def assert_same_training(stopped: RunRecord, whole: RunRecord) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    """The training that nobody stopped."""
-    runs = tmp_path_factory.mktemp("whole")
+    """The training that nobody stopped; ``seconds`` beside it says how long it took."""
+    runs, began = tmp_path_factory.mktemp("whole"), time.monotonic()
     done = command(*TRAINING, runs=runs)
     assert done.returncode == 0, done.stdout + done.stderr
+    (runs / "seconds").write_text(str(time.monotonic() - began))
     return newest(runs)
 
 
@@ -107,8 +109,9 @@ def test_stopped_and_resumed_training_is_the_uninterrupted_one_bit_for_bit(
         assert (record.id, record.status) == (run, status)
         assert "Traceback" not in training.said()
         if number != signal.SIGKILL:
-            assert f"{number.name} after" in training.said()
-            assert f"train.py resume {run}" in training.said()
+            assert f"stopped by {number.name}" in training.said()
+        if run == 1:
+            assert re.search(r"after step \d of epoch 3; .*train.py resume 1\n", training.said())
         arguments = ("resume", "latest")
     assert command("resume", "4", runs=tmp_path).returncode == 0
     last = newest(tmp_path)
@@ -184,20 +187,23 @@ def test_killed_at_any_moment_and_resumed_is_the_uninterrupted_one(
     tmp_path: Path, whole: RunRecord, seed: int
 ) -> None:
     chance = random.Random(seed)
-    stops = 0
-    for _ in range(50):
+    longest = float((whole.folder.parent / "seconds").read_text())
+    stops: list[tuple[str, float]] = []
+    while True:
         found = read_records(tmp_path).runs
         arguments = ("resume", str(found[-1].id)) if found else TRAINING
         training = Training(*arguments, runs=tmp_path)
         number = chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+        delay = chance.uniform(0, longest)
         try:
-            # The first two at any moment of a whole run, the rest is left to end.
-            training.process.wait(timeout=chance.uniform(0, 20) if stops < 2 else 300)
+            # Twice at any moment of a whole run; then it is left to end.
+            training.process.wait(timeout=delay if len(stops) < 2 else 600)
+            assert training.process.returncode == 0, training.said()
+            break
         except subprocess.TimeoutExpired:
             training.process.send_signal(number)
-            training.process.wait(timeout=300)
-            stops += 1
-        if found and newest(tmp_path).status == "COMPLETED":
-            break
+            training.process.wait(timeout=600)
+            stops.append((number.name, delay))
         reap(tmp_path)
+    print(seed, stops)
     assert_same_training(newest(tmp_path), whole)

@@ -173,7 +173,10 @@ def test_newest_fitting_pretrained_weights_are_used_and_named(tmp_path: Path) ->
             tmp_path / f"{number}" / "artifacts" / "pretrained.pt",
             Checkpoint(shape, build(shape, seed=5).state_dict()),
         )
-    done = command(*SMALL, "epochs=1", "init_from=pretrained", runs=tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    done = command(
+        "-R", str(tmp_path), *SMALL, "epochs=1", "pretrain", runs=tmp_path / "elsewhere"
+    )
     assert done.returncode == 0, done.stderr
     output = done.stdout + done.stderr
     assert str(tmp_path / "1" / "artifacts" / "pretrained.pt") in output

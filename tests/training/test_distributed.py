@@ -7,12 +7,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from experiments.records import read_record
+from experiments.run_folder import run_ids
 from hipreg.data.augment import Augmentation
 from hipreg.data.batches import training_plans
 from hipreg.models import build
@@ -22,24 +25,30 @@ from tests.training.shared_training import SCENARIOS, bank, outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "experiments" / "train.py")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 SHORT = ("with", "synthetic", "debug", "crop_size=32", "pool_blocks=2", "epochs=1", "max_cases=4")
 
 
 def launch(*command: str) -> subprocess.CompletedProcess[str]:
     """Run ``command`` as two processes that meet on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    here = ("--nproc-per-node=2", "--master-addr=127.0.0.1", f"--master-port={port}")
     return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", *here, *command],
+        torchrun(*command),
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def torchrun(*command: str) -> list[str]:
+    """``command`` as two processes on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    here = ("--nproc-per-node=2", "--master-addr=127.0.0.1", f"--master-port={port}")
+    return [sys.executable, "-m", "torch.distributed.run", *here, *command]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +170,7 @@ def test_a_lost_process_is_one_error_that_says_so(monkeypatch: pytest.MonkeyPatc
 def test_two_processes_record_one_run(tmp_path: Path) -> None:
     done = launch(TRAIN, "-R", str(tmp_path), *SHORT, "batch_size=3")
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert run_ids(tmp_path) == [1]
     run = json.loads((tmp_path / "1" / "run.json").read_text())
     assert run["status"] == "COMPLETED"
     kept = {artifact["name"] for artifact in run["artifacts"]}
@@ -180,3 +189,31 @@ def test_a_killed_process_ends_all_with_one_message_and_a_closed_record(tmp_path
     assert "experiments/fit.py" not in ours
     run = json.loads((tmp_path / "1" / "run.json").read_text())
     assert run["status"] == "FAILED"
+
+
+def test_sigterm_to_torchrun_interrupts_the_run_after_a_step_and_it_can_go_on(
+    tmp_path: Path,
+) -> None:
+    settings = (*SHORT[:-2], "epochs=2", "batch_size=2", "threads=1")
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            torchrun(TRAIN, "-R", str(tmp_path), *settings),
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + 120
+    while "epoch 1/2" not in (tmp_path / "output").read_text():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.terminate()
+    process.wait(timeout=120)
+    run = read_record(tmp_path / "1")
+    assert run.status == "INTERRUPTED", (tmp_path / "output").read_text()
+    done = launch(TRAIN, "resume", str(tmp_path / "1"))
+    assert done.returncode == 0, done.stderr
+    resumed = read_record(tmp_path / "2")
+    assert (resumed.status, resumed.lineage, resumed.resumed_at_epoch) == ("COMPLETED", (1, 2), 1)
+    assert [step for step, _ in resumed.stitched()["train/loss"]] == [1, 2]

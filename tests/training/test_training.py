@@ -112,6 +112,81 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert same_weights(whole, resumed)
 
 
+class BreakError(Exception):
+    """Ends a training from within a hook."""
+
+
+@pytest.mark.parametrize("steps", range(1, RECIPE.epochs * STEPS + 1))
+def test_training_broken_off_after_any_step_goes_on_from_there_bit_for_bit(
+    tmp_path: Path, steps: int
+) -> None:
+    class BreakAfter(Hook):
+        done = 0
+
+        def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
+            self.done += 1
+            if self.done == steps:
+                raise BreakError
+
+    expected, before, after = Keep(), Keep(), Keep()
+    whole, state = run(fresh(), hooks=[expected]), fresh()
+    with pytest.raises(BreakError):
+        run(state, hooks=[before, BreakAfter()])
+    saving = SaveCheckpoints(tmp_path, TINY, metadata={}, every=1, epochs=RECIPE.epochs)
+    saving.save("last.pt", state)
+    checkpoint, resumed = load_checkpoint(tmp_path / "last.pt"), fresh(seed=99)
+    resumed.net.load_state_dict(checkpoint.weights)
+    resumed.load_state_dict(dict(checkpoint.training))
+    run(resumed, hooks=[after])
+    assert same_weights(whole, resumed)
+    losses = [[log["train/loss"] for log in keep.logs] for keep in (before, after, expected)]
+    assert losses[0] + losses[1] == losses[2]
+    assert before.steps + after.steps == expected.steps
+
+
+def test_epoch_whose_end_is_broken_off_ends_again() -> None:
+    class BreakOnce(Hook):
+        broken = False
+
+        def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+            if state.epoch == 2 and not self.broken:
+                self.broken = True
+                raise BreakError
+
+    expected, keep, state, breaking = Keep(), Keep(), fresh(), BreakOnce()
+    whole = run(fresh(), hooks=[expected])
+    with pytest.raises(BreakError):
+        run(state, hooks=[breaking, keep])
+    assert state.epoch == 1
+    run(state, hooks=[breaking, keep])
+    assert same_weights(whole, state)
+    assert keep.steps == expected.steps
+    assert len(keep.logs) == RECIPE.epochs
+
+
+def test_full_disk_costs_a_checkpoint_and_only_the_last_is_needed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no space left")
+
+    class Free(Hook):
+        def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+            if state.epoch == 3:
+                monkeypatch.undo()
+
+    saving = SaveCheckpoints(tmp_path, TINY, metadata={}, every=2, epochs=RECIPE.epochs)
+    monkeypatch.setattr("hipreg.training.hooks.save_checkpoint", refuse)
+    state = fresh()
+    run(state, replace(RECIPE, epochs=3), hooks=[Free(), saving])
+    # That of epoch 2 was made up for after epoch 3, for which none was due.
+    assert load_checkpoint(tmp_path / "last.pt").metadata["epoch"] == 3
+    assert "the next epoch tries again" in caplog.text
+    monkeypatch.setattr("hipreg.training.hooks.save_checkpoint", refuse)
+    with pytest.raises(OSError, match="no space left"):
+        run(state, hooks=[saving])
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("image_term", ["lcc", "mse"])
