@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
 from experiments.errors import PlainError
 from experiments.omniboard import app
@@ -70,3 +71,26 @@ def board(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A running Omniboard over two runs, to which tests may add."""
     with open_board(tmp_path_factory.mktemp("runs")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
+    """Headless Chromium."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        skip_or_fail("Chromium and its driver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for option in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+        options.add_argument(f"--{option}")
+    options.add_argument("--window-size=2400,1000")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    service = webdriver.ChromeService(executable_path=str(driver))
+    started = webdriver.Chrome(options=options, service=service)
+    yield started
+    started.quit()

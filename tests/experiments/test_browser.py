@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -17,33 +14,9 @@ from tests.experiments.boards import Board, wait
 from tests.experiments.equality import assert_mirrored, load
 from tests.experiments.servers import database
 from tests.experiments.test_tracking import record
-from tests.helpers import skip_or_fail
 
 PICTURES = os.environ.get("HIPREG_TEST_PICTURES")
 """A folder for screenshots, to look at."""
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
-    """Headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        skip_or_fail("Chromium and its driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(chromium)
-    for option in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{option}")
-    options.add_argument("--window-size=2400,1000")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    service = webdriver.ChromeService(executable_path=str(driver))
-    started = webdriver.Chrome(options=options, service=service)
-    yield started
-    started.quit()
 
 
 def text(browser: webdriver.Chrome) -> str:
