@@ -81,10 +81,7 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
             )
     _refuse_if_not_last(record)
     _refuse_if_done(record, overrides)
-    config = record.folder / run_folder.CONFIG
-    if "=" in str(config):
-        raise ResumeError(f"{config}: Sacred takes a path with '=' in it for a setting; rename it")
-    return ["with", str(config), f"resume_from={record.folder}", *overrides]
+    return _arguments(record, overrides)
 
 
 def find_run(root: Path, wanted: str) -> RunRecord:
@@ -109,12 +106,14 @@ def find_run(root: Path, wanted: str) -> RunRecord:
         raise ResumeError(f"{folder} is no run: {error}; runs are looked for in {root}") from error
 
 
-def command_line(arguments: Sequence[str], root: Path) -> list[str]:
+def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) -> list[str]:
     """Sacred's arguments for those of a ``resume`` command; any others as they are.
 
     Args:
         arguments: the command line without the program.
         root: the folder of all runs, unless the arguments name another.
+        leads: whether this process leads its training; the others follow what it may do, and
+            see the run that it records already.
 
     Raises:
         ResumeError: the run cannot be continued, or the command line is not understood.
@@ -135,7 +134,7 @@ def command_line(arguments: Sequence[str], root: Path) -> list[str]:
         raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")
     if chosen.runs_dir is None and root.resolve() != home.resolve():
         options.append(f"--runs-dir={home}")
-    return [*options, *resume_arguments(record, overrides)]
+    return [*options, *(resume_arguments if leads else _arguments)(record, overrides)]
 
 
 def ancestry(root: Path, config: Mapping[str, Any]) -> Ancestry:
@@ -187,6 +186,13 @@ def may_finish(checkpoint: Path) -> bool:
         return folder is not None and read_record(folder.resolve()).status != COMPLETED
     except (OSError, ValueError):
         return False
+
+
+def _arguments(record: RunRecord, overrides: Sequence[str]) -> list[str]:
+    config = record.folder / run_folder.CONFIG
+    if "=" in str(config):
+        raise ResumeError(f"{config}: Sacred takes a path with '=' in it for a setting; rename it")
+    return ["with", str(config), f"resume_from={record.folder}", *overrides]
 
 
 def _refuse_if_not_last(record: RunRecord) -> None:

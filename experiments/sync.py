@@ -202,15 +202,16 @@ def digests(database: Any) -> dict[str, tuple[int, str]]:
 
 
 def settle(folder: Path, database: str, run_id: int | None) -> None:
-    """Note in a run folder that its mirror is up to date.
+    """Note in a run folder that its mirror in ``database`` is up to date.
 
-    A run that is under way writes its own document, and notes there what its own mirror does.
+    The mark of a degraded run goes with the last of its mirrors that was behind. A run that is
+    under way writes its own document, and notes there what its own mirror does.
     """
     with contextlib.suppress(OSError):  # folders that cannot be written can be mirrored
-        remember(folder, database, run_id, None)
+        behind = remember(folder, database, run_id, None)
         path = folder / run_folder.RUN
         document = read_document(path)
-        if document.get("degraded") and document.get("status") != RUNNING:
+        if document.get("degraded") and not behind and document.get("status") != RUNNING:
             run_folder.write_json(path, {**document, "degraded": None})
 
 

@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +83,21 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     run.info["metric_definitions"] = DEFINITIONS
 
 
-def sacred_arguments(arguments: Sequence[str]) -> list[str]:
+def sacred_arguments(arguments: Sequence[str], team: Team) -> list[str]:
     """Sacred's arguments for those of the command line, of which ``resume`` is our own."""
     try:
-        return command_line(arguments, runs_root())
+        return command_line(arguments, runs_root(), leads=team.leads)
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
 
+def main_program(arguments: Sequence[str]) -> None:
+    """The command line, in each process of a training."""
+    team = Team.launched(os.environ)
+    signals = STOP.listening() if team.leads else nullcontext()
+    with beside_the_leader(team) as added, signals:
+        experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(arguments, team)])
+
+
 if __name__ == "__main__":
-    with beside_the_leader(Team.launched(os.environ)) as added, STOP.listening():
-        experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(sys.argv[1:])])
+    main_program(sys.argv[1:])

@@ -21,6 +21,7 @@ MOST_POINTS = 250_000
 """Points of one metric in the database: about 12 MB of the 16 that a document may have."""
 
 _DOCUMENTS_AT_ONCE = 50
+_DUPLICATE = 11000  # MongoDB's code for an id that is taken
 
 
 @dataclass(slots=True)
@@ -82,10 +83,9 @@ class Curves:
         lines, points = self._read()
         new = [name for name in points if name not in self._counts]
         grown = [name for name in points if name in self._counts]
-        replaced = [self._whole(run_id, name, points[name]) for name in new]
+        _replace(database["metrics"], [self._whole(run_id, name, points[name]) for name in new])
         added = [self._added(run_id, name, points[name]) for name in grown]
-        _write(database["metrics"], replaced)
-        matched = _write(database["metrics"], added)
+        matched = _update(database["metrics"], added)
         for name, series in points.items():
             self._counts[name] = min(self._counts.get(name, 0) + len(series.steps), MOST_POINTS)
         self._lines += lines
@@ -107,13 +107,11 @@ class Curves:
                 series.timestamps.append(time)
         return lines, points
 
-    def _whole(self, run_id: int, name: str, points: _Points) -> Any:
-        from pymongo import ReplaceOne
-
+    def _whole(self, run_id: int, name: str, points: _Points) -> dict[str, Any]:
         if len(points.steps) > MOST_POINTS:
             logger.warning("%s: %s is cut after %d points", self._path, name, MOST_POINTS)
-        document = {"run_id": run_id, "name": name, **points.cut(MOST_POINTS)}
-        return ReplaceOne({"_id": self._key(name)}, document, upsert=True)
+        about = {"_id": self._key(name), "run_id": run_id, "name": name}
+        return {**about, **points.cut(MOST_POINTS)}
 
     def _added(self, run_id: int, name: str, points: _Points) -> Any:
         from pymongo import UpdateOne
@@ -128,10 +126,39 @@ class Curves:
         return id_of("metric", self._uuid, name)
 
 
-def _write(metrics: Any, requests: list[Any]) -> int:
+def _replace(metrics: Any, documents: list[dict[str, Any]]) -> None:
+    """Bring ``documents`` into the collection; inserting is many times quicker than replacing."""
+    from pymongo import ReplaceOne
+
+    for start in range(0, len(documents), _DOCUMENTS_AT_ONCE):
+        part = {document["_id"]: document for document in documents[start:][:_DOCUMENTS_AT_ONCE]}
+        known = {found["_id"] for found in metrics.find({"_id": {"$in": list(part)}}, {"_id": 1})}
+        known |= _insert(metrics, [part[key] for key in part if key not in known])
+        requests = [ReplaceOne({"_id": key}, part[key], upsert=True) for key in known]
+        if requests:
+            metrics.bulk_write(requests, ordered=False)
+
+
+def _insert(metrics: Any, documents: list[dict[str, Any]]) -> set[Any]:
+    """Insert ``documents``, and return the ids that another process has inserted meanwhile."""
+    from pymongo.errors import BulkWriteError
+
+    if not documents:
+        return set()
+    try:
+        metrics.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(one["code"] != _DUPLICATE for one in failed):
+            raise
+        return {one["op"]["_id"] for one in failed}
+    return set()
+
+
+def _update(metrics: Any, requests: list[Any]) -> int:
     """Send ``requests``, and return how many found their document."""
     matched = 0
     for start in range(0, len(requests), _DOCUMENTS_AT_ONCE):
-        part = requests[start : start + _DOCUMENTS_AT_ONCE]
+        part = requests[start:][:_DOCUMENTS_AT_ONCE]
         matched += metrics.bulk_write(part, ordered=False).matched_count
     return matched

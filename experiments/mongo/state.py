@@ -12,7 +12,7 @@ from experiments.records import read_document
 FILE = "mirror.json"
 
 
-def remember(folder: Path, database: str, run_id: int | None, behind: str | None) -> None:
+def remember(folder: Path, database: str, run_id: int | None, behind: str | None) -> bool:
     """Note the state of a mirror where it differs from what is noted.
 
     Args:
@@ -20,6 +20,9 @@ def remember(folder: Path, database: str, run_id: int | None, behind: str | None
         database: host and name of the database, without credentials.
         run_id: the id of the document there; None where it has none yet.
         behind: why the document is not up to date; None for one that is.
+
+    Returns:
+        Whether this or any other mirror of the run is behind.
 
     Raises:
         OSError: the folder cannot be written.
@@ -29,7 +32,7 @@ def remember(folder: Path, database: str, run_id: int | None, behind: str | None
     with contextlib.suppress(ValueError):  # none yet, or not readable any more
         known = read_document(path)
     state = {"id": run_id, "behind": behind}
-    if {key: known.get(database, {}).get(key, "") for key in state} == state:
-        return
-    known[database] = {**state, "since": datetime.now(UTC).isoformat(timespec="seconds")}
-    run_folder.write_json(path, known)
+    if {key: known.get(database, {}).get(key, "") for key in state} != state:
+        known[database] = {**state, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        run_folder.write_json(path, known)
+    return any(mirror.get("behind") for mirror in known.values())

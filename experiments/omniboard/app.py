@@ -12,6 +12,7 @@ from urllib.parse import quote
 from experiments.errors import PlainError
 from experiments.omniboard.process import Beside, only_one
 from experiments.redaction import secrets_of
+from experiments.run_folder import copy_file
 
 SOURCE = Path(__file__).parent / "node"
 """Our launcher, and what npm is to install: package.json and its lock."""
@@ -20,6 +21,7 @@ APP = Path(__file__).resolve().parents[2] / ".omniboard"
 """Where it is installed; ignored by git and by everything that looks for Python files."""
 
 _OLDEST_NODE = 18
+_LOCK = "package-lock.json"
 _STAMP = ".installed"
 _SECONDS = 60.0  # to start
 
@@ -35,24 +37,20 @@ def install(app: Path = APP) -> Path:
     found = re.match(r"v(\d+)", version)
     if not found or int(found[1]) < _OLDEST_NODE:
         raise PlainError(f"Omniboard needs Node.js {_OLDEST_NODE} or later, found {version}")
-    launcher, stamp = app / "launch.js", app / _STAMP
-    if stamp.exists() and stamp.read_text() == _fingerprint():
-        return launcher
+    wanted = hashlib.sha256((SOURCE / _LOCK).read_bytes()).hexdigest()
+    stamp = app / _STAMP
     try:
         app.mkdir(parents=True, exist_ok=True)
+        with only_one(app / ".lock", wait=True):
+            for file in SOURCE.iterdir():
+                copy_file(file, app / file.name)
+            if not stamp.exists() or stamp.read_text() != wanted:
+                print(f"Installing Omniboard into {app} (once; a minute or so)", flush=True)
+                _npm_ci(npm, app)
+                stamp.write_text(wanted)
     except OSError as error:
         raise PlainError(f"cannot install Omniboard into {app}: {error.strerror}") from error
-    with only_one(app / ".lock") as alone:
-        if not alone:
-            raise PlainError(f"another process is installing Omniboard into {app}; wait for it")
-        print(f"Installing Omniboard into {app} (once; a minute or so)", flush=True)
-        stamp.unlink(missing_ok=True)
-        shutil.copytree(SOURCE, app, dirs_exist_ok=True)
-        _npm_ci(npm, app)
-        # The package carries what its pages were built with, 350 MB that nothing here reads.
-        shutil.rmtree(app / "node_modules" / "omniboard" / "web" / "node_modules", True)
-        stamp.write_text(_fingerprint())
-    return launcher
+    return app / "launch.js"
 
 
 def start(launcher: Path, url: str, *, database: str, port: int, log: Path) -> tuple[Beside, str]:
@@ -107,12 +105,8 @@ def _npm_ci(npm: str, app: Path) -> None:
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
         raise PlainError(f"npm could not install Omniboard into {app}:\n{said}")
-
-
-def _fingerprint() -> str:
-    names = sorted(path.name for path in SOURCE.iterdir() if path.is_file())
-    content = b"".join((SOURCE / name).read_bytes() for name in names)
-    return hashlib.sha256(content).hexdigest()
+    # The package carries what its pages were built with, 350 MB that nothing here reads.
+    shutil.rmtree(app / "node_modules" / "omniboard" / "web" / "node_modules", True)
 
 
 def _tool(name: str) -> str:

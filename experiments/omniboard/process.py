@@ -117,11 +117,16 @@ class Beside:
 
 
 @contextlib.contextmanager
-def only_one(lock: Path) -> Iterator[bool]:
-    """Whether this is the only process that holds ``lock``, which it does while the block runs."""
+def only_one(lock: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether this is the only process that holds ``lock``, which it does while the block runs.
+
+    Args:
+        lock: a file, made when missing.
+        wait: until it is.
+    """
     with lock.open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:

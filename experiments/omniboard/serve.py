@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments import run_folder
@@ -16,6 +16,7 @@ from experiments.errors import PlainError
 from experiments.mongo.connect import Connection, connect, make_indexes, said
 from experiments.omniboard import app, columns, database
 from experiments.omniboard.process import Beside, only_one, until_stopped
+from experiments.redaction import redact, secrets_of
 from experiments.sync import Follower, digests
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ PORT = 9000
 
 FOLDER = ".omniboard"
 """Below the folder of all runs: the database of its own, and the logs."""
+
+OWN = "Omniboard's own database"
+"""What the database is called that has no URL of anybody's."""
 
 _EVERY = 3.0  # seconds between two looks for new records
 _PATIENCE = 12.0
@@ -72,11 +76,14 @@ def _started(home: Path, url: str | None, port: int) -> Iterator[_Board]:
     launcher = app.install()
     with contextlib.ExitStack() as ends:
         programs = []
+        own = not url
         if not url:
             server, url = database.start(home / "database", home / "database.log")
             ends.callback(server.end)
             programs.append(server)
         connection = connect(url, patience=_PATIENCE)
+        if own:  # its port is another each time
+            connection = replace(connection, name=OWN)
         ends.callback(connection.client.close)
         try:
             make_indexes(connection.database)
@@ -119,7 +126,8 @@ def _mirror(root: Path, board: _Board, stopped: threading.Event) -> None:
 
 
 def _announce(home: Path, board: _Board) -> None:
-    state = {"address": board.address, "pid": os.getpid(), "database": board.connection.name}
+    place = redact(board.url, secrets_of(board.url))
+    state = {"address": board.address, "pid": os.getpid(), "database": place}
     run_folder.write_json(home / "open.json", state)
     print(f"Omniboard: {board.address}   (Ctrl-C ends it)", flush=True)
 

@@ -1,13 +1,19 @@
-"""Servers that the tests of the mirror share."""
+"""Servers and an Omniboard that the tests of the mirror share."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
+from experiments.errors import PlainError
+from experiments.omniboard import app
+from tests.experiments.boards import Board, open_board
 from tests.experiments.servers import LockedServer, Proxy, Server
+from tests.helpers import skip_or_fail
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +53,44 @@ def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedSe
     made = LockedServer(tmp_path_factory.mktemp("locked"))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def installed() -> None:
+    """Omniboard as npm installs it, once for this checkout."""
+    if shutil.which("npm") is None:
+        skip_or_fail("Node.js and npm are not installed")
+    try:
+        app.install()
+    except PlainError as error:
+        skip_or_fail(f"Omniboard cannot be installed: {error}")
+
+
+@pytest.fixture(scope="session")
+def board(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """A running Omniboard over two runs, to which tests may add."""
+    with open_board(tmp_path_factory.mktemp("runs")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
+    """Headless Chromium."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        skip_or_fail("Chromium and its driver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for option in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+        options.add_argument(f"--{option}")
+    options.add_argument("--window-size=2400,1000")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    service = webdriver.ChromeService(executable_path=str(driver))
+    started = webdriver.Chrome(options=options, service=service)
+    yield started
+    started.quit()

@@ -2,217 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sacred.run import Run
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
-from experiments.errors import PlainError
 from experiments.omniboard import app
 from experiments.omniboard.columns import CONFIG, preload
-from experiments.tracking import artifacts_folder, log_epoch
-from tests.experiments.servers import LockedServer, database, free_port
+from tests.experiments.boards import Board, body, serving, wait
+from tests.experiments.servers import LockedServer, database
 from tests.experiments.test_tracking import ROOT, record
-from tests.helpers import skip_or_fail
-
-PICTURES = os.environ.get("HIPREG_TEST_PICTURES")
-"""A folder for screenshots, to look at."""
-
-
-@dataclass
-class Board:
-    """A running ``python -m experiments.omniboard``."""
-
-    process: subprocess.Popen[str]
-    root: Path
-    address: str
-
-    @property
-    def url(self) -> str:
-        server = (self.root / ".omniboard" / "open.json").read_text()
-        found = re.search(r"127\.0\.0\.1:\d+/sacred", server.partition("database")[2])
-        assert found
-        return f"mongodb://{found[0]}"
-
-
-@pytest.fixture(scope="session")
-def installed() -> None:
-    """Omniboard as npm installs it, once for this checkout."""
-    if shutil.which("npm") is None:
-        skip_or_fail("Node.js and npm are not installed")
-    try:
-        app.install()
-    except PlainError as error:
-        skip_or_fail(f"Omniboard cannot be installed: {error}")
-
-
-@contextlib.contextmanager
-def serving(root: Path, *options: str, ends_with: int = 0, **environment: str) -> Iterator[Board]:
-    """Omniboard over ``root``; ended by SIGINT, as Ctrl-C does it, if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.omniboard", "--runs-dir", str(root), *options],
-        cwd=ROOT,
-        env={**os.environ, "HIPREG_MONGO_URL": "", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, line + process.stdout.read()
-        yield Board(process, root, found[0])
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=60)
-        process.stdout.close()
-    assert status == ends_with
-
-
-def body(run: Run) -> float:
-    folder = artifacts_folder(run)
-    assert folder is not None
-    for epoch in range(5):
-        dice, loss = 0.5 + epoch / 100, 1 / (epoch + 1)
-        log_epoch(run, epoch, {"val/dice": dice, "val/hd95": 4 - epoch / 10, "train/loss": loss})
-    log_epoch(run, 5, {"train/loss": float("nan")})
-    (folder / "pairs_val.csv").write_text("pair,dice\n1,0.54\n")
-    run.add_artifact(folder / "pairs_val.csv")
-    return 0.54
-
-
-@pytest.fixture(scope="module")
-def board(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    root = tmp_path_factory.mktemp("runs")
-    record(body, root)
-    with pytest.raises(ValueError, match="999"):
-        record(failing, root)
-    with serving(root, "--port", str(free_port())) as started:
-        with database(started.url) as db:
-            wait(lambda: db["runs"].count_documents({"meta.mirror": {"$exists": True}}) == 2)
-        yield started
-
-
-def failing(run: Run) -> None:
-    raise ValueError("no such case: 999")
-
-
-def wait(condition: object, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "nothing happened in time"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def browser(downloads: Path) -> Iterator[webdriver.Chrome]:
-    """Headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        skip_or_fail("Chromium and its driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(chromium)
-    for option in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{option}")
-    options.add_argument("--window-size=2400,1000")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    service = webdriver.ChromeService(executable_path=str(driver))
-    started = webdriver.Chrome(options=options, service=service)
-    yield started
-    started.quit()
-
-
-def text(browser: webdriver.Chrome) -> str:
-    return str(browser.find_element(By.TAG_NAME, "body").text)
-
-
-def see(browser: webdriver.Chrome, *words: str) -> str:
-    """The text of the page, once it has all of ``words``."""
-    WebDriverWait(browser, 60).until(lambda _: all(word in text(browser) for word in words))
-    return text(browser)
-
-
-def picture(browser: webdriver.Chrome, name: str) -> None:
-    if PICTURES:
-        browser.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
-
-
-def test_page_shows_runs_with_status_configuration_and_metrics(
-    board: Board, browser: webdriver.Chrome
-) -> None:
-    browser.get(board.address)
-    shown = see(browser, "COMPLETED", "FAILED", "0.54", "sym")
-    picture(browser, "runs")
-    for column in ("val/dice max", "val/hd95 min", "train/loss last", "configuration", "seed"):
-        assert column in shown
-    assert "3.6" in shown  # the smallest HD95
-
-
-def press(browser: webdriver.Chrome, selector: str) -> None:
-    """Click what a CSS selector finds, once it is there."""
-    found = WebDriverWait(browser, 60).until(
-        lambda _: browser.find_elements(By.CSS_SELECTOR, selector)
-    )
-    browser.execute_script("arguments[0].click()", found[0])
-
-
-def press_text(browser: webdriver.Chrome, word: str) -> None:
-    found = WebDriverWait(browser, 60).until(lambda _: browser.find_elements(By.LINK_TEXT, word))
-    browser.execute_script("arguments[0].click()", found[0])
-
-
-def test_metric_plot_opens_and_artifact_has_its_bytes(
-    board: Board, browser: webdriver.Chrome, downloads: Path
-) -> None:
-    browser.get(board.address)
-    see(browser, "COMPLETED", "FAILED")
-    with database(board.url) as db:
-        last = db["runs"].count_documents({}) - 1  # the oldest run is the last row
-    press(browser, f"a.pointer[test-attr^='cell-'][test-attr$='-{last}']")
-    press_text(browser, "Metrics Plot")
-    traces = ".js-plotly-plot .scatterlayer .trace"
-    WebDriverWait(browser, 60).until(lambda _: browser.find_elements(By.CSS_SELECTOR, traces))
-    picture(browser, "plot")
-    assert len(browser.find_elements(By.CSS_SELECTOR, traces)) == 3
-    press_text(browser, "Artifacts")
-    press(browser, ".accordion__title")
-    press(browser, "[test-attr='down-btn-pairs_val.csv']")
-    got = downloads / "pairs_val.csv"
-    wait(got.exists)
-    picture(browser, "artifact")
-    assert got.read_bytes() == (board.root / "1/artifacts/pairs_val.csv").read_bytes()
-
-
-def test_run_that_comes_is_seen(board: Board, browser: webdriver.Chrome) -> None:
-    record(lambda run: log_epoch(run, 0, {"val/dice": 0.9125}), board.root)
-    with database(board.url) as db:
-        wait(lambda: db["runs"].count_documents({"status": "COMPLETED"}) == 2)
-    browser.get(board.address)
-    see(browser, "0.9125")
 
 
 def ask(address: str, **headers: str) -> int:

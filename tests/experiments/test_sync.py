@@ -18,7 +18,7 @@ from experiments.mongo.push import RunMirror
 from experiments.sync import sync
 from experiments.tracking import artifacts_folder, log_epoch
 from tests.experiments.equality import assert_mirrored, load
-from tests.experiments.servers import LockedServer, Proxy, database
+from tests.experiments.servers import LockedServer, Proxy, Server, database
 from tests.experiments.test_tracking import experiment, record
 
 
@@ -80,6 +80,18 @@ def log_again(folder: Path) -> None:
     path = folder / "metrics.jsonl"
     with path.open("a") as metrics:
         metrics.write(path.read_text().splitlines()[-1] + "\n")
+
+
+def test_run_stays_degraded_until_the_mirror_that_was_behind_is_not(
+    tmp_path: Path, own_server: Server, url: str
+) -> None:
+    gone, runs = own_server.url("gone"), tmp_path / "runs"
+    record(body, runs, **{"--mongo-url": f"{gone}?serverSelectionTimeoutMS=300"})
+    sync(runs, url)
+    assert load(runs / "1" / "run.json")["degraded"]
+    own_server.start()
+    sync(runs, gone)
+    assert load(runs / "1" / "run.json")["degraded"] is None
 
 
 def test_folder_that_changes_is_mirrored_again(root: Path, url: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from experiments.records import read_record
+from experiments.run_folder import run_ids
 from hipreg.data.augment import Augmentation
 from hipreg.data.batches import training_plans
 from hipreg.models import build
@@ -169,7 +170,7 @@ def test_a_lost_process_is_one_error_that_says_so(monkeypatch: pytest.MonkeyPatc
 def test_two_processes_record_one_run(tmp_path: Path) -> None:
     done = launch(TRAIN, "-R", str(tmp_path), *SHORT, "batch_size=3")
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert run_ids(tmp_path) == [1]
     run = json.loads((tmp_path / "1" / "run.json").read_text())
     assert run["status"] == "COMPLETED"
     kept = {artifact["name"] for artifact in run["artifacts"]}

@@ -12,7 +12,14 @@
 const crypto = require('crypto');
 const http = require('http');
 const net = require('net');
-const mongoose = require('mongoose');
+const path = require('path');
+const { createRequire } = require('module');
+const view = require('./view');
+
+// The very modules that Omniboard uses, wherever npm puts them.
+const its = createRequire(require.resolve('omniboard/package.json'));
+const express = its('express');
+const mongoose = its('mongoose');
 
 const HOST = process.env.OMNIBOARD_HOST || '127.0.0.1';
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
@@ -64,10 +71,32 @@ http.createServer = function createGuarded(handler) {
   });
 };
 
+// The page goes out where Omniboard sends it, behind its login; as it is where the view fails.
+const sendFile = express.response.sendFile;
+express.response.sendFile = function sendPage(file, ...rest) {
+  if (path.basename(file) !== 'index.html') return sendFile.call(this, file, ...rest);
+  return view.page(path.normalize(file), connection).then(
+    (html) => this.type('html').send(html),
+    (error) => {
+      console.error(error.stack);
+      sendFile.call(this, file, ...rest);
+    },
+  );
+};
+
+// JSON has no word for NaN; Omniboard would draw the null that stands for it as 0.
+const json = express.response.json;
+express.response.json = function sendJson(body) {
+  this.app.set('json replacer', (_key, value) =>
+    (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value));
+  return json.call(this, body);
+};
+
 // The usual topology of this driver logs in with a message that MongoDB 5.1 and later refuse.
 const createConnection = mongoose.createConnection.bind(mongoose);
-mongoose.createConnection = (uri) =>
-  createConnection(uri, {
+let connection;
+mongoose.createConnection = (uri) => {
+  connection = createConnection(uri, {
     autoIndex: false,
     poolSize: 10,
     useCreateIndex: true,
@@ -75,6 +104,8 @@ mongoose.createConnection = (uri) =>
     useNewUrlParser: true,
     useUnifiedTopology: true,
   });
+  return connection;
+};
 
 // Omniboard joins every metric of every run by an expression, for which a server without an index
 // for expressions reads the whole collection each time. The same by equality, and only for the
