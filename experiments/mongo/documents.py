@@ -136,10 +136,12 @@ def _fitting(run_uuid: str, values: dict[str, Any]) -> Fields:
         content = json.dumps(value, indent=1, sort_keys=True, default=str).encode()
         digest = sha256(content)
         key = id_of("attachment", run_uuid, name, digest)
-        about = {"run_uuid": run_uuid}
-        attachments.append(File(key, f"record://{name}.json", "application/json", content, about))
+        filename, owner = f"record://{name}.json", {"run_uuid": run_uuid}
+        attachments.append(File(key, filename, "application/json", content, owner))
         note = f"too large for a document: {len(content)} bytes, whole in GridFS and in run.json"
-        values[name] = {"note": note, "file_id": key, "bytes": len(content), "sha256": digest}
+        # As a word: readers of Sacred's info make JSON of it.
+        about = {"file_id": str(key), "bytes": len(content), "sha256": digest}
+        values[name] = {"note": note, **about}
         if name == "meta":  # by these the mirror finds its own document again
             values[name] |= {"run_folder": value["run_folder"], "run_uuid": run_uuid}
     return Fields(values, attachments)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gridfs
+from bson import ObjectId
 
 from tests.experiments.servers import database
 
@@ -111,7 +112,7 @@ def _assert_files(folder: Path, run: dict[str, Any], fs: gridfs.GridFS) -> None:
 def whole(db: Any, value: dict[str, Any]) -> Any:
     """``value`` itself, or what its note of a larger one in GridFS stands for."""
     if "note" in value and "file_id" in value:
-        return json.loads(gridfs.GridFS(db).get(value["file_id"]).read())
+        return json.loads(gridfs.GridFS(db).get(ObjectId(value["file_id"])).read())
     return value
 
 

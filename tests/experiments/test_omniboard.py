@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_columns_that_somebody_chose_stay(url: str) -> None:
 )
 def test_omniboard_logs_in_where_the_mirror_does(url: str, expected: str) -> None:
     assert app.with_database(url, "lab" if "lab" in url else "sacred") == expected
+
+
+def test_login_is_asked_for_where_one_is_set(installed: None, tmp_path: Path) -> None:
+    login = "lab:hidden-word"
+    with serving(tmp_path, "--port", "0", OMNIBOARD_LOGIN=login) as board:
+        for place in ("", "/api/v1/Runs/count"):
+            given = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+            assert ask(board.address + place) == 401
+            assert ask(board.address + place, **given) == 200
+        for process in family(board.process.pid):
+            assert b"hidden-word" not in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 def test_password_is_in_no_process_list_and_no_file(
