@@ -31,7 +31,7 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and report from
 	$(RUN) results/figures.py --runs results/records --out results/made/figures
 	$(RUN) results/report.py --runs results/records --out results/made
 
-test: $(VENV)/.for-development  ## run all tests
+test: $(VENV)/.for-development  ## run the tests, without those that take minutes (ARGS="-m slow")
 	$(RUN) -m pytest $(ARGS)
 
 lint: $(VENV)/.for-development  ## check style, formatting and types, as CI does

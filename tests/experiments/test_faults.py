@@ -17,6 +17,12 @@ from experiments.tracking import log_epoch
 from tests.experiments.test_tracking import ROOT, document, record
 from tests.helpers import skip_or_fail
 
+PAGE = 4096
+"""Bytes that a file on the small disk takes at least."""
+
+RESERVE = 64 * 1024
+"""Bytes that a run keeps for its end."""
+
 FAULTY = f"{sys.executable} -W ignore -m tests.experiments.faulty"
 
 
@@ -67,8 +73,17 @@ def test_training_on_a_full_disk_ends_with_one_error_and_can_go_on_elsewhere(
     disk = tmp_path / "disk"
     train = f"{sys.executable} experiments/train.py"
     settings = "with debug synthetic crop_size=32 pool_blocks=2 threads=1 epochs=2 save_every=1"
-    # Sources and documents take 1 MB of it; a checkpoint takes 125 kB, and there is one for best.
-    done = on_small_disk(disk, f"{train} -R {disk}/runs {settings}", size="1050k")
+    plain = tmp_path / "plain"
+    subprocess.run([*train.split(), "-R", str(plain), *settings.split()], cwd=ROOT, check=True)
+    # One checkpoint and the best one fit beside the documents, and not the one that follows.
+    checkpoint = (plain / "1" / "artifacts" / "last.pt").stat().st_size
+    documents = sum(
+        -(-path.stat().st_size // PAGE) * PAGE
+        for path in plain.rglob("*")
+        if path.is_file() and path.parent.name != "artifacts"
+    )
+    size = f"{(documents + RESERVE + 5 * checkpoint // 2) // 1024}k"
+    done = on_small_disk(disk, f"{train} -R {disk}/runs {settings}", size=size)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert "train.py resume 1" in done.stderr
