@@ -190,7 +190,8 @@ def claim(database: Any, wanted: int, run_uuid: str, fields: Fields) -> int:
         if found is not None:
             return int(found["_id"])
         try:
-            runs.insert_one({"_id": candidate, **fields.values, "artifacts": []})
+            yet = {"artifacts": [], "info": {**fields.values["info"], "metrics": []}}
+            runs.insert_one({"_id": candidate, **fields.values, **yet})
         except DuplicateKeyError:  # another run has the id, or another process was faster
             numbers = {"_id": {"$type": "number"}}
             last = runs.find_one(numbers, {"_id": 1}, sort=[("_id", -1)])
