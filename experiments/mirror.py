@@ -166,7 +166,7 @@ class _Follower(threading.Thread):
         try:
             if self._connection is not None:
                 remember(self._mirror.folder, place, self._mirror.run_id, self._behind)
-            if changed:
+            if changed and self._record.folder == self._mirror.folder:
                 self._record.note(degraded=behind and f"the mirror at {place} is behind: {behind}")
         except OSError as error:  # the disk's fault is told by the record itself
             logger.debug("the state of the mirror is not noted: %s", error)
