@@ -162,12 +162,12 @@ class _Follower(threading.Thread):
         changed = (behind is None) != (self._behind is None)
         if changed:
             self._behind = behind
+        place = self._connection.name if self._connection is not None else "MongoDB"
         try:
             if self._connection is not None:
-                name, run_id = self._connection.name, self._mirror.run_id
-                remember(self._mirror.folder, name, run_id, self._behind)
-            if changed:
-                self._record.note(degraded=behind and f"MongoDB mirror: {behind}")
+                remember(self._mirror.folder, place, self._mirror.run_id, self._behind)
+            if changed and self._record.folder == self._mirror.folder:
+                self._record.note(degraded=behind and f"the mirror at {place} is behind: {behind}")
         except OSError as error:  # the disk's fault is told by the record itself
             logger.debug("the state of the mirror is not noted: %s", error)
         if not changed:

@@ -83,7 +83,7 @@ class ShowProgress(Hook):
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
         if SELECTION_METRIC in log:
             self.dice = f", Dice {log[SELECTION_METRIC]:.3f}"
-            if self.bar.disable:
+            if terminal_columns() is None:
                 logger.info(
                     "epoch %d/%d: loss %.4f%s, %.1f pairs/s",
                     state.epoch,
@@ -92,5 +92,6 @@ class ShowProgress(Hook):
                     self.dice,
                     log["pairs_per_second"],
                 )
-        if state.epoch >= self.epochs or state.stop:
+        # Resumed between its last step and its end, an epoch ends without a step.
+        if self.bar is not None and (state.epoch >= self.epochs or state.stop):
             self.bar.close()

@@ -59,24 +59,20 @@ class Curves:
         """Sacred's ``info.metrics``: name and id of every metric that was pushed."""
         return [{"name": name, "id": str(self._key(name))} for name in self._counts]
 
-    def push(self, database: Any, run_id: int) -> int:
-        """Bring the metrics of document ``run_id`` up to the file; returns the file's size.
+    def push(self, database: Any, run_id: int) -> None:
+        """Bring the metrics of document ``run_id`` up to the file.
 
-        What somebody else wrote meanwhile, or what was written though the answer was lost, is
-        seen by the number of points, and the metrics are then written whole.
+        What somebody else wrote meanwhile is seen by the number of points, and the metrics are
+        then written whole. After an exception this object knows nothing for certain: take a new
+        one.
         """
         size = self._path.stat().st_size if self._path.exists() else 0
         if size == self._size:
-            return size
-        try:
-            if not self._push(database, run_id):
-                self._forget()
-                self._push(database, run_id)
-            self._size = size
-        except BaseException:
+            return
+        if not self._push(database, run_id):
             self._forget()
-            raise
-        return size
+            self._push(database, run_id)
+        self._size = size
 
     def _push(self, database: Any, run_id: int) -> bool:
         whole = self._lines == 0

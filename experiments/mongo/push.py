@@ -97,9 +97,13 @@ class RunMirror:
         record = read_record(self.folder)
         if digest_of(record) == self._pushed:
             return False
-        if not self._push(database, record):  # somebody deleted the document, metrics and all
-            self._start_afresh()
-            self._push(database, record)
+        try:
+            if not self._push(database, record):  # somebody deleted the document, metrics and all
+                self._start_afresh()
+                self._push(database, record)
+        except BaseException:
+            self._start_afresh()  # a server that was gone may have lost what it had confirmed
+            raise
         return True
 
     def _push(self, database: Any, record: RunRecord) -> bool:
@@ -163,9 +167,7 @@ class RunMirror:
         absent = {name: "" for name in OPTIONAL if name not in values}
         update = {"$set": values} | ({"$unset": absent} if absent else {})
         ours = {"_id": self.run_id, "meta.run_uuid": fields.values["meta"]["run_uuid"]}
-        before = database["runs"].find_one_and_update(
-            update=update, filter=ours, projection=_FILES
-        )
+        before = database["runs"].find_one_and_update(ours, update, projection=_FILES)
         if before is None:
             return False
         known = (before.get("meta") or {}).get("mirror") or {}
@@ -190,7 +192,8 @@ def claim(database: Any, wanted: int, run_uuid: str, fields: Fields) -> int:
         if found is not None:
             return int(found["_id"])
         try:
-            runs.insert_one({"_id": candidate, **fields.values, "artifacts": []})
+            yet = {"artifacts": [], "info": {**fields.values["info"], "metrics": []}}
+            runs.insert_one({"_id": candidate, **fields.values, **yet})
         except DuplicateKeyError:  # another run has the id, or another process was faster
             numbers = {"_id": {"$type": "number"}}
             last = runs.find_one(numbers, {"_id": 1}, sort=[("_id", -1)])

@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     shared = Server(tmp_path_factory.mktemp("mongo"))
     shared.start()
     yield shared
-    shared.stop()
+    shared.kill()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     """A server that the test may kill; not started yet."""
     own = Server(tmp_path / "server")
     yield own
-    own.stop()
+    own.kill()
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedSe
     """A running server that wants a password."""
     made = LockedServer(tmp_path_factory.mktemp("locked"))
     yield made
-    made.stop()
+    made.kill()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pymongo
@@ -61,10 +62,10 @@ class Server:
         pytest.fail("the server did not start within 30 s")
 
     def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        """End it as a power cut would, if it runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -77,11 +78,11 @@ class LockedServer:
 
     Attributes:
         password: of its only user.
-        url: with the password, of a database of its own.
     """
 
     def __init__(self, storage: Path) -> None:
-        self.password = "hidden-word"
+        # Another each time: a fixed one would be in the sources that a run keeps.
+        self.password = token_hex(8)
         opened = Server(storage)
         opened.start()
         with database(opened.url("admin")) as admin:
@@ -90,11 +91,14 @@ class LockedServer:
         opened.stop()
         self._server = Server(storage, "--auth")
         self._server.start()
-        place = f"127.0.0.1:{self._server.port}/records?authSource=admin"
-        self.url = f"mongodb://someone:{self.password}@{place}"
 
-    def stop(self) -> None:
-        self._server.stop()
+    def url(self, name: str) -> str:
+        """The URL of a database, with the password."""
+        place = f"127.0.0.1:{self._server.port}/{name}?authSource=admin"
+        return f"mongodb://someone:{self.password}@{place}"
+
+    def kill(self) -> None:
+        self._server.kill()
 
 
 @contextlib.contextmanager

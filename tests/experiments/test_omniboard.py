@@ -136,9 +136,10 @@ def test_password_is_in_no_process_list_and_no_file(
     installed: None, locked_server: LockedServer, tmp_path: Path
 ) -> None:
     record(body, tmp_path)
-    with serving(tmp_path, "--port", "0", HIPREG_MONGO_URL=locked_server.url) as board:
+    url = locked_server.url("seen")
+    with serving(tmp_path, "--port", "0", HIPREG_MONGO_URL=url) as board:
         assert ask(f"{board.address}/api/v1/Runs?select=_id") == 200
-        with database(locked_server.url) as db:
+        with database(url) as db:
             wait(lambda: db["runs"].count_documents({"meta.mirror": {"$exists": True}}) == 1)
         processes = [board.process.pid, *family(board.process.pid)]
         assert len(processes) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import random
 import re
@@ -16,12 +17,17 @@ import pytest
 import torch
 
 from experiments.ends import reap
+from experiments.monitor import ShowProgress
 from experiments.process import this_process
 from experiments.records import RunRecord, read_record, read_records
 from experiments.resume import Ancestry, ResumeError, ancestry, command_line
-from hipreg.models import load_checkpoint
+from hipreg.losses import Objective
+from hipreg.models import build, load_checkpoint
+from hipreg.training import SELECTION_METRIC, Evaluate, Recipe, TrainingState, train
+from hipreg.training.loop import EpochSoFar
 from tests.experiments.test_records import write_run
 from tests.experiments.test_train import ROOT, SMALL, command
+from tests.helpers import TINY, small_pair
 
 EPOCHS = 6
 TRAINING = (*SMALL, f"epochs={EPOCHS}", "batch_size=2", "save_every=3", "eval_every=2")
@@ -179,6 +185,25 @@ def test_run_of_another_training_is_of_no_lineage(whole: RunRecord, tmp_path: Pa
     assert ancestry(whole.folder.parent, {**config, "weight_dice": 2.0}) == Ancestry()
     assert ancestry(tmp_path, config) == Ancestry()
     assert ancestry(whole.folder.parent, {**config, "resume_from": None}) == Ancestry()
+
+
+def test_epoch_that_was_stopped_in_its_evaluation_ends_without_a_step(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    net = build(TINY)
+    done = EpochSoFar(steps=2, sums={"": torch.tensor(1.0)}, pairs=2, seconds=1.0)
+    state = TrainingState(net, torch.optim.Adam(net.parameters()), so_far=done)
+    evaluate = Evaluate(lambda: {SELECTION_METRIC: 0.5}, every=1, epochs=1)
+    with caplog.at_level(logging.INFO):
+        train(
+            state,
+            Objective(),
+            lambda epoch: [small_pair(), small_pair()],
+            Recipe(epochs=1),
+            steps_per_epoch=2,
+            hooks=[evaluate, ShowProgress(epochs=1, every=1)],
+        )
+    assert "epoch 1/1: loss 0.5000, Dice 0.500" in caplog.text
 
 
 @pytest.mark.slow

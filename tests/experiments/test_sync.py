@@ -183,23 +183,23 @@ def test_what_cannot_be_is_said_plainly(root: Path, url: str, proxy: Proxy) -> N
 def test_password_opens_the_database_and_is_nowhere_else(
     locked_server: LockedServer, tmp_path: Path
 ) -> None:
+    url = locked_server.url("records")
+
     def talkative(run: Run) -> None:
         body(run)
-        print(f"recording to {locked_server.url}")
+        print(f"recording to {url}")
 
-    record(talkative, tmp_path, **{"--mongo-url": locked_server.url})
-    assert_mirrored(tmp_path, locked_server.url)
-    record(
-        talkative, tmp_path, **{"--mongo-url": locked_server.url.replace("someone:", "nobody:")}
-    )
+    record(talkative, tmp_path, **{"--mongo-url": url})
+    assert_mirrored(tmp_path, url)
+    record(talkative, tmp_path, **{"--mongo-url": url.replace("someone:", "nobody:")})
     why = load(tmp_path / "2" / "run.json")["degraded"]
     assert "uthentication" in why
-    sync(tmp_path, locked_server.url)
-    assert_mirrored(tmp_path, locked_server.url)
+    sync(tmp_path, url)
+    assert_mirrored(tmp_path, url)
     secret = locked_server.password.encode()
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or secret not in path.read_bytes(), path
-    with database(locked_server.url) as db:
+    with database(url) as db:
         for name in db.list_collection_names():
             assert not any(secret in repr(document).encode() for document in db[name].find())
 

@@ -127,7 +127,15 @@ function joinedByEquality(stages) {
     { $addFields: { 'info.metrics': shown } },
     stages[at - 1],
     { $addFields: { metric_id: { $toObjectId: '$info.metrics.id' } } },
-    { $lookup: { from: 'metrics', localField: 'metric_id', foreignField: '_id', as: 'metrics' } },
+    {
+      $lookup: {
+        from: 'metrics',
+        localField: 'metric_id',
+        foreignField: '_id',
+        pipeline: [{ $project: { name: 1, values: 1 } }], // beside localField from MongoDB 5 on
+        as: 'metrics',
+      },
+    },
     { $project: { metric_id: 0 } },
     ...stages.slice(at + 1),
   ];
