@@ -1,4 +1,7 @@
-"""Whether the documents of a database are the run folders, read without any code of the mirror."""
+"""Whether the documents of a database are the run folders, read without the mirror's own code.
+
+Its name for a run's document is all that is taken from there.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import Any
 import gridfs
 from bson import ObjectId
 
+from experiments.mongo.documents import uuid_of
+from experiments.records import read_record
 from tests.experiments.servers import database
 
 LARGEST = 8 * 2**20
@@ -24,7 +29,8 @@ def assert_mirrored(root: Path, url: str) -> None:
     folders = [folder for folder in root.iterdir() if folder.name.isdecimal()]
     with database(url) as db:
         for folder in folders:
-            found = list(db["runs"].find({"meta.run_folder": int(folder.name)}))
+            wanted = uuid_of(read_record(folder).document)  # the server may be shared
+            found = list(db["runs"].find({"meta.run_uuid": wanted}))
             assert len(found) == 1, f"{len(found)} documents for {folder}"
             _assert_documents(folder, found[0], db)
             _assert_metrics(folder, found[0], db)

@@ -22,6 +22,7 @@ from sacred import Experiment
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
+from experiments.mongo import connect
 from experiments.process import this_process
 from experiments.records import read_lines
 from experiments.tracking import (
@@ -286,7 +287,7 @@ def test_absent_database_costs_the_run_nothing_and_no_password_leaks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "mongodb://me:open-sesame@127.0.0.1:9/hipreg"
-    monkeypatch.setattr("experiments.mirror._PATIENCE_MS", 50)
+    monkeypatch.setitem(connect._PATIENCE_MS, "serverSelectionTimeoutMS", 50)
     caplog.set_level(logging.DEBUG)
 
     def body(run: Run) -> None:
