@@ -54,7 +54,7 @@ def test_a_net_overfits_one_real_pair(cohort: Cohort) -> None:
         state,
         objective,
         lambda epoch: [pair],
-        Recipe(epochs=120, learning_rate=3e-3, schedule="one_cycle"),
+        Recipe(epochs=200, learning_rate=3e-3, schedule="one_cycle"),
         steps_per_epoch=1,
     )
     found = evaluate_network(net.eval(), bank, pairs, Inference(size=size), objective=objective)
