@@ -40,9 +40,10 @@ async function firstView(connection) {
   });
   return {
     columnOrder: shown,
-    columnWidths: Object.fromEntries(
-      [...shown, ...hidden].map((name) => [name, WIDTHS[name] || 130]),
-    ),
+    columnWidths: Object.fromEntries([
+      ...[...shown, ...hidden].map((name) => [name, WIDTHS[name] || 120]),
+      ...measured.map((name) => [name, 155]), // all digits of a number
+    ]),
     columnNameMap: {
       ...OF_SACRED,
       ...Object.fromEntries(entries.map((entry) => [PREFIX + entry, `config.${entry}`])),
