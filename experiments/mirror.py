@@ -22,7 +22,7 @@ _LAST_CHANCE = 10.0
 """Seconds that the end of a run waits for a mirror that has kept up; a third where it has not."""
 
 _LONGEST_PAUSE = 60.0
-_SHARE = 0.05  # of the time that the mirror may work, beside the training
+_SHARE = 0.01  # of the time that the mirror may compute, beside the training
 
 
 class Recorded(Protocol):
@@ -132,7 +132,8 @@ class _Follower(threading.Thread):
                 if last:
                     break
                 # A large record makes for rare pushes, and not for a slower training.
-                self._ending.wait((time.thread_time() - used) * (1 / _SHARE - 1))
+                rest = (time.thread_time() - used) * (1 / _SHARE - 1)
+                self._ending.wait(min(rest, _LONGEST_PAUSE))
                 self._due.wait()
                 self._due.clear()
             else:
