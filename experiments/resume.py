@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +137,12 @@ def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) ->
         raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")
     if chosen.runs_dir is None and root.resolve() != home.resolve():
         options.append(f"--runs-dir={home}")
-    return [*options, *(resume_arguments if leads else _arguments)(record, overrides)]
+    if leads:
+        with _claim(record) as claim:
+            chosen_arguments = resume_arguments(record, overrides)
+            claim.pop_all()  # held until this process ends
+        return [*options, *chosen_arguments]
+    return [*options, *_arguments(record, overrides)]
 
 
 def ancestry(root: Path, config: Mapping[str, Any]) -> Ancestry:
@@ -186,6 +194,26 @@ def may_finish(checkpoint: Path) -> bool:
         return folder is not None and read_record(folder.resolve()).status != COMPLETED
     except (OSError, ValueError):
         return False
+
+
+def _claim(record: RunRecord) -> ExitStack:
+    """Let no other process continue a run, until the result is closed or this process ends.
+
+    What continues it is on record a few seconds after the command; until then, this is all that a
+    second command can see of it.
+    """
+    descriptor = os.open(record.folder, os.O_RDONLY)
+    claim = ExitStack()
+    claim.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        raise ResumeError(
+            f"run {record.id} is being continued by another process right now; see "
+            "python -m experiments.runs list"
+        ) from None
+    return claim
 
 
 def _arguments(record: RunRecord, overrides: Sequence[str]) -> list[str]:

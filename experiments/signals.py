@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -77,6 +78,7 @@ class StopSignals:
         try:
             self.check()
             yield
+            self.check()
         finally:
             self._raises = outer
 
@@ -89,14 +91,23 @@ class StopSignals:
         if self.asked is not None:
             raise StoppedError(self.asked)
 
-    def _answer(self, number: int, _: FrameType | None) -> None:
+    def _answer(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
             return
         self.asked = signal.Signals(number)
-        if self._raises:
+        # Logging takes an error that arises within it for its own, prints it, and goes on.
+        if self._raises and not _within_logging(frame):
             raise StoppedError(self.asked)
         # Neither print nor logging may be entered again from within themselves.
         os.write(2, f"\n{self.asked.name}: stopping after this step\n".encode())
+
+
+def _within_logging(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == logging.__file__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

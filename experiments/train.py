@@ -29,7 +29,7 @@ from experiments.fit import fit, follow
 from experiments.resume import command_line
 from experiments.run_folder import runs_root
 from experiments.signals import STOP, left_to_the_leader
-from experiments.team import beside_the_leader, leading, own_device
+from experiments.team import beside_the_leader, leading, leave_at_once, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
 from hipreg.evaluation import DEFINITIONS
 from hipreg.training import Team, distributed
@@ -97,6 +97,8 @@ def main_program(arguments: Sequence[str]) -> None:
     signals = STOP.listening() if team.leads else nullcontext()
     with beside_the_leader(team) as added, signals:
         experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(arguments, team)])
+    if not team.leads:
+        leave_at_once()
 
 
 if __name__ == "__main__":

@@ -166,6 +166,20 @@ def test_running_or_continued_run_is_not_resumed(tmp_path: Path) -> None:
             command_line(["resume", run], tmp_path)
 
 
+def test_second_command_that_continues_a_run_is_refused(whole: RunRecord, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path / "1")
+    arguments = ["resume", "1", "with", "epochs=9"]
+    command_line(arguments, tmp_path)
+    with pytest.raises(ResumeError, match="continued by another process right now"):
+        command_line(arguments, tmp_path)
+
+
+def test_refused_command_keeps_no_claim_on_the_run(whole: RunRecord) -> None:
+    for _ in range(2):
+        with pytest.raises(ResumeError, match="raise epochs"):
+            command_line(["resume", str(whole.folder)], whole.folder.parent)
+
+
 def test_resumed_run_is_recorded_beside_its_parent(whole: RunRecord, tmp_path: Path) -> None:
     folder = whole.folder
     arguments = command_line(["resume", str(folder), "with", "epochs=9"], tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import signal
 import sys
@@ -77,3 +79,24 @@ def test_processes_beside_the_leader_ignore_signals() -> None:
     with left_to_the_leader():
         for number in STATUS:
             os.kill(os.getpid(), number)
+
+
+def test_signal_within_logging_ends_what_can_be_broken_off_and_is_no_logging_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().write(text)
+
+    stream, said = Interrupted(), logging.getLogger("hipreg.test.signals")
+    handler = logging.StreamHandler(stream)
+    said.addHandler(handler)
+    stop = StopSignals()
+    try:
+        with stop.listening(), pytest.raises(StoppedError, match="SIGTERM"), stop.at_once():
+            said.warning("whole")
+    finally:
+        said.removeHandler(handler)
+    assert stream.getvalue() == "whole\n"
+    assert "Logging error" not in capsys.readouterr().err
