@@ -15,6 +15,7 @@ from sacred.run import Run
 from experiments.records import read_record, read_records
 from experiments.tracking import log_epoch
 from tests.experiments.test_tracking import ROOT, document, record
+from tests.experiments.test_train import SMALL
 from tests.helpers import skip_or_fail
 
 PAGE = 4096
@@ -72,7 +73,7 @@ def test_training_on_a_full_disk_ends_with_one_error_and_can_go_on_elsewhere(
 ) -> None:
     disk = tmp_path / "disk"
     train = f"{sys.executable} experiments/train.py"
-    settings = "with debug synthetic crop_size=32 pool_blocks=2 threads=1 epochs=2 save_every=1"
+    settings = " ".join((*SMALL, "epochs=2", "save_every=1"))
     plain = tmp_path / "plain"
     subprocess.run([*train.split(), "-R", str(plain), *settings.split()], cwd=ROOT, check=True)
     # One checkpoint and the best one fit beside the documents, and not the one that follows.

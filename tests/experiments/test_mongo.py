@@ -18,7 +18,7 @@ def test_database_mirrors_a_training(url: str, tmp_path: Path) -> None:
     with database(url) as db:
         run = db["runs"].find_one()
     assert run["status"] == "COMPLETED"
-    assert run["info"]["data"]["dataset"] == "synthetic"
+    assert run["info"]["data"]["dataset"] == "synthetic_small"
     assert {entry["name"] for entry in run["artifacts"]} >= {"best.pt", "pairs_val.csv"}
     assert "experiments/train.py" in dict(run["experiment"]["sources"])
 

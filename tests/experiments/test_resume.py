@@ -31,8 +31,12 @@ from tests.experiments.test_train import ROOT, SMALL, command
 from tests.helpers import TINY, small_pair
 
 EPOCHS = 6
-TRAINING = (*SMALL, f"epochs={EPOCHS}", "batch_size=2", "save_every=3", "eval_every=2")
-"""Four steps an epoch; the checkpoints are fewer than the epochs."""
+TRAINING = (
+    *SMALL,
+    "dataset=synthetic",
+    *(f"epochs={EPOCHS}", "batch_size=2", "save_every=3", "eval_every=2"),
+)
+"""Four steps an epoch, slow enough to be stopped in; the checkpoints are fewer than the epochs."""
 
 SPEED = {"pairs_per_second", "data_share", "epoch_seconds"}
 

@@ -37,7 +37,7 @@ def command(
     )
 
 
-SMALL = ("with", "debug", "synthetic", "crop_size=32", "pool_blocks=2", "threads=1")
+SMALL = ("with", "debug", "dataset=synthetic_small", "crop_size=32", "pool_blocks=2", "threads=1")
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def test_run_is_recorded_as_completed_with_its_configuration(finished: Finished) -> None:
     assert finished.document("run.json")["status"] == "COMPLETED"
     config = finished.document("config.json")
-    assert (config["dataset"], config["epochs"], config["symmetric"]) == ("synthetic", 2, True)
+    assert (config["dataset"], config["epochs"], config["symmetric"]) == (
+        "synthetic_small",
+        2,
+        True,
+    )
     data = finished.document("info.json")["data"]
-    assert data["dataset"] == "synthetic"
+    assert data["dataset"] == "synthetic_small"
     assert data["fingerprint"]
 
 
@@ -104,7 +108,7 @@ def test_artifacts_hold_weights_metrics_of_every_pair_and_pictures(finished: Fin
         "panel.png",
     }
     rows = read_rows(folder / "pairs_val.csv")
-    assert len(rows) == 12 * 2
+    assert len(rows) == 6 * 2
     best = load_checkpoint(folder / "best.pt")
     epoch = int(best.metadata["epoch"])
     logged = dict(finished.metrics()["val/dice"])[epoch]
@@ -117,6 +121,7 @@ def test_output_ends_by_saying_where_everything_is(finished: Finished) -> None:
     assert "Dice30" in finished.output
 
 
+@pytest.mark.slow  # test_resume.py has the same law by default, on one training
 def test_same_command_gives_the_same_weights_and_resuming_too(tmp_path: Path) -> None:
     small = (*SMALL, "epochs=3", "save_every=1", "eval_every=3")
     whole = command(*small, runs=tmp_path)

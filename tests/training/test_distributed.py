@@ -26,7 +26,15 @@ from tests.training.shared_training import SCENARIOS, bank, outcomes
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "experiments" / "train.py")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-SHORT = ("with", "synthetic", "debug", "crop_size=32", "pool_blocks=2", "epochs=1", "max_cases=4")
+SHORT = (
+    "with",
+    "debug",
+    "dataset=synthetic_small",
+    "crop_size=32",
+    "pool_blocks=2",
+    "epochs=1",
+    "max_cases=4",
+)
 
 
 def launch(*command: str) -> subprocess.CompletedProcess[str]:

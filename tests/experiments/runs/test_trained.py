@@ -62,7 +62,7 @@ def test_finished_run_is_listed_shown_and_compared(runs: Command, trained: Path)
     assert first["metrics"]["val/dice"]["step"] == 2
     assert first["name"] == "debug"
     page = runs("show", "1").out
-    assert "python experiments/train.py with debug synthetic" in page
+    assert "python experiments/train.py with debug" in page
     assert "best.pt" in page
     unlike = runs("compare", "1", "2", "--json").json
     assert unlike["config"] == {"seed": {"1": 0, "2": 1}}
