@@ -22,7 +22,7 @@ from hipreg.data.batches import training_plans
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Loss, Objective
-from hipreg.models import RegistrationNet, load_net
+from hipreg.models import PairNet, load_net
 from hipreg.training import (
     Evaluate,
     Hook,
@@ -195,12 +195,12 @@ def optimise(
     distributed.disconnect()
 
 
-def seen_in_training(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Size:
+def seen_in_training(config: Mapping[str, Any], cases: Cases, net: PairNet) -> Size:
     """The crop that the network is trained on."""
     return settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
 
 
-def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:
+def seen_by(config: Mapping[str, Any], cases: Cases, net: PairNet) -> Inference:
     """How the network is evaluated; its crop is that of training unless the config says other."""
     key = "crop_size" if config["val_crop_size"] is None else "val_crop_size"
     size = settings.crop(config, cases.cohort, key, multiple=net.size_multiple)
@@ -222,9 +222,7 @@ def provenance(run: Run, config: Mapping[str, Any], cases: Cases) -> dict[str, A
 class Evaluator:
     """Evaluates a network on the pairs of an experiment."""
 
-    def __init__(
-        self, net: RegistrationNet, cases: Cases, goal: Objective, inference: Inference
-    ) -> None:
+    def __init__(self, net: PairNet, cases: Cases, goal: Objective, inference: Inference) -> None:
         self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
 
     def on(self, split: str) -> NetworkEvaluation:

@@ -15,9 +15,9 @@ from experiments.pretrained import starting_weights
 from experiments.resume import LAST, checkpoint_of, may_finish
 from experiments.run_folder import copy_file
 from hipreg.models import (
-    Architecture,
     CheckpointError,
-    RegistrationNet,
+    Described,
+    PairNet,
     build,
     initialise_from,
     load_checkpoint,
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def start(
     config: Mapping[str, Any], device: torch.device, runs: Path
-) -> tuple[RegistrationNet, TrainingState]:
+) -> tuple[PairNet, TrainingState]:
     """The network and its optimiser, fresh, pretrained or resumed.
 
     Args:
@@ -57,7 +57,7 @@ def start(
     return net, state
 
 
-def initialise(net: RegistrationNet, weights: Path | None) -> None:
+def initialise(net: PairNet, weights: Path | None) -> None:
     """Take over pretrained weights where there are some."""
     if weights is None:
         return
@@ -68,7 +68,7 @@ def initialise(net: RegistrationNet, weights: Path | None) -> None:
 
 
 def resume(
-    state: TrainingState, path: Path, architecture: Architecture, *, epochs: int, finish: bool
+    state: TrainingState, path: Path, architecture: Described, *, epochs: int, finish: bool
 ) -> None:
     """Continue from a checkpoint's weights, optimiser and epoch.
 

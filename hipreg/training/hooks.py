@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hipreg.models.build import Architecture
-from hipreg.models.checkpoint import Checkpoint, save_checkpoint
+from hipreg.models import Checkpoint, Described, save_checkpoint
 from hipreg.training.loop import Hook, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class SaveCheckpoints(Hook):
     def __init__(
         self,
         folder: Path,
-        architecture: Architecture,
+        architecture: Described,
         *,
         metadata: Mapping[str, Any],
         every: int,

@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from hipreg.losses import Loss, Objective
-from hipreg.models.registration_net import RegistrationNet
+from hipreg.models import PairNet
 from hipreg.training import distributed
 from hipreg.training.schedule import learning_rate
 from hipreg.training.step import training_step
@@ -92,7 +92,7 @@ class TrainingState:
         so_far: The running epoch; None between two epochs.
     """
 
-    net: RegistrationNet
+    net: PairNet
     optimizer: Optimizer
     epoch: int = 0
     best: float | None = None
