@@ -76,7 +76,7 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     logger.info(
         "%s: training on %d cases, %d validation pairs",
         description.title,
-        len(cases.fit.cases),
+        len(cases.fit),
         len(cases.pairs["val"]),
     )
     run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}

@@ -87,7 +87,7 @@ class TrainingState:
         net: The network.
         optimizer: Its optimiser.
         epoch: Epochs finished.
-        best: Highest selection Dice so far, None before the first evaluation.
+        best: Best value of what chooses the weights so far, None before the first evaluation.
         stop: Set by a hook to end training after the running epoch.
         so_far: The running epoch; None between two epochs.
     """

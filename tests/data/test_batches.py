@@ -8,7 +8,7 @@ import torch
 
 from hipreg.data import CasePair, describe, synthetic_cohort
 from hipreg.data.augment import Augmentation
-from hipreg.data.batches import CaseBank, training_batches
+from hipreg.data.batches import CaseBank
 from hipreg.types import Pair
 from tests.helpers import SMALL
 
@@ -33,8 +33,7 @@ def cases_of(batches: list[Pair]) -> tuple[list[int], list[int]]:
 
 def epoch(bank: CaseBank, seed: int = 0, number: int = 0, **kwargs: object) -> list[Pair]:
     return list(
-        training_batches(
-            bank,
+        bank.batches(
             batch_size=3,
             size=SMALL,
             seed=seed,

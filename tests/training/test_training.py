@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hipreg.data.augment import Augmentation
-from hipreg.data.batches import CaseBank, training_batches
+from hipreg.data.batches import CaseBank
 from hipreg.losses import Loss, Objective
 from hipreg.models import build, load_checkpoint, load_net
 from hipreg.training import (
@@ -50,8 +50,7 @@ def run(
     cases = bank()
 
     def batches(epoch: int) -> Iterable[Pair]:
-        return training_batches(
-            cases,
+        return cases.batches(
             batch_size=2,
             size=SMALL,
             augmentation=Augmentation(max_translation=1),
