@@ -165,7 +165,10 @@ def full_disk_said_plainly(run: Run) -> Iterator[None]:
 
 def how_to_go_on(run: Run) -> str:
     """What to do with a run that was broken off."""
-    return "" if run._id is None else f"; go on with: python experiments/train.py resume {run._id}"
+    if run._id is None:
+        return ""
+    command = f"python experiments/{run.experiment_info['name']}.py"
+    return f"; go on with: {command} resume {run._id}"
 
 
 def optimise(

@@ -38,9 +38,7 @@ class RecordEpochs(Hook):
             continues included.
     """
 
-    def __init__(
-        self, run: Any, objective: Objective, criterion: Criterion = BY_DICE
-    ) -> None:
+    def __init__(self, run: Any, objective: Objective, criterion: Criterion = BY_DICE) -> None:
         self.run, self.objective, self.criterion = run, objective, criterion
         self.history = history(run)
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hipreg.data.augment import Augmentation, NO_AUGMENTATION
+from hipreg.data.augment import NO_AUGMENTATION, Augmentation
 from hipreg.data.batches import Share, whole
 from hipreg.data.preprocess import IN_SCAN_MINIMUM
 from hipreg.data.random import generator_of
@@ -182,7 +182,12 @@ def _tissues(size: Size, generator: torch.Generator, device: torch.device) -> Te
     fields = _splines(TISSUES, size, _one_of(SPACINGS[:3], generator), generator, device)
     for field in fields[: len(LABELS)]:
         field += _ellipsoid(size, generator, device)
-    return fields.argmax(dim=0)
+    # Pairwise, since argmax over the first axis takes four times as long on a CPU.
+    highest, tissue = fields[0], torch.zeros(size, dtype=torch.int64, device=device)
+    for number, field in enumerate(fields[1:], start=1):
+        tissue.masked_fill_(field > highest, number)
+        highest = torch.maximum(highest, field)
+    return tissue
 
 
 def _ellipsoid(size: Size, generator: torch.Generator, device: torch.device) -> Tensor:
