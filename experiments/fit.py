@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from experiments.resume import LAST
 from experiments.signals import STOP, StoppedError
 from experiments.start import carry_checkpoints, start
 from experiments.table import one_line
-from experiments.tracking import note, runs_folder
+from experiments.tracking import note, note_start, runs_folder
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Loss, Objective
@@ -69,7 +70,9 @@ def fit(
     """
     with STOP.at_once():
         with said_plainly():
-            net, state = start(config, cases.fit.device, runs_folder(run))
+            net, state = start(
+                config, cases.fit.device, runs_folder(run), report=partial(note_start, run)
+            )
             goal = settings.objective(config, cases.labels)
             evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
             seen_in_training(config, cases, net)  # refuses a crop that does not fit

@@ -31,7 +31,7 @@ Affine = npt.NDArray[np.float64]
 OASIS1_IMAGES = ("norm", "orig", "aligned_norm")
 """Files of a subject in the neurite-OASIS release, the first that is there is read."""
 
-COARSE = 2.0
+COARSE = 3.0
 """mm, about, of the grid on which a brain is looked for."""
 
 SCALP = 6.0
@@ -216,7 +216,7 @@ def _largest_part(
 
 
 def _threshold(image: npt.NDArray[np.float32]) -> float:
-    """Otsu's threshold (IEEE Transactions on Systems, Man and Cybernetics 1979), outliers apart."""
+    """Otsu's threshold (IEEE Trans. Systems, Man and Cybernetics 1979), bright outliers apart."""
     bright = image[image > 0]
     if not bright.size:
         return float(image.mean())
