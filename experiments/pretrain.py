@@ -23,11 +23,12 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from experiments.cases import Cases
-from experiments.pretrain_cases import load_pretraining
+from experiments.pretrain_cases import BrainCases, load_pretraining
 from experiments.pretrain_configs import add_pretraining_configs
 from experiments.pretrained import leave_pretrained
 from experiments.program import run_program, run_training
-from experiments.tracking import new_experiment, plain
+from experiments.tracking import artifacts_folder, new_experiment, plain
+from hipreg.data import write_subjects
 from hipreg.evaluation import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -55,13 +56,17 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     """Say and record which data this is."""
     description = cases.cohort.description
     logger.info(
-        "%s: %d images an epoch to pretrain on, %d pairs to choose the best epoch",
+        "%s: pretraining on %d pairs an epoch, the best epoch is chosen on %d",
         description.title,
         len(cases.fit),
         len(cases.pairs["selection"]),
     )
     run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
     run.info["metric_definitions"] = DEFINITIONS
+    folder = artifacts_folder(run)
+    if isinstance(cases, BrainCases) and folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_subjects(folder / "subjects.csv", *cases.subjects)
 
 
 if __name__ == "__main__":

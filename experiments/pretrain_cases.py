@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,17 @@ SHAPES = DatasetDescription(
     spacing=1.0,
     intensity=PercentileWindow(),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BrainCases(Cases):
+    """Cases from whole brains.
+
+    Attributes:
+        subjects: Those trained on and those held out.
+    """
+
+    subjects: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 def load_pretraining(config: Mapping[str, Any], device: torch.device) -> Cases:
@@ -153,7 +164,9 @@ def brains(config: Mapping[str, Any], device: torch.device) -> Cases:
         "train": crop_pairs(trained, count, most=MONITORED_TRAINING_PAIRS),
         "selection": crop_pairs(watched, count, most=SELECTION_PAIRS),
     }
-    return _cases(cohort, fit, pairs, device, groups=[(case - 1) % count for case in fit])
+    cases = _cases(cohort, fit, pairs, device, groups=[(case - 1) % count for case in fit])
+    values = {field.name: getattr(cases, field.name) for field in fields(cases)}
+    return BrainCases(**values, subjects=(train, held))
 
 
 def chosen_subjects(

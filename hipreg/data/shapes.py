@@ -41,8 +41,11 @@ TISSUES = 10
 SCANNED = ((31.0, 43.0), (40.0, 59.0), (24.0, 47.0))
 """Smallest and largest scan along each axis in voxels, as the hippocampus scans have them."""
 
-SPACINGS = (12.0, 16.0, 20.0, 28.0)
-"""Voxels between the coefficients of deformations and of tissues, one of which is drawn."""
+DEFORMATIONS = (12.0, 16.0, 20.0, 28.0)
+"""Voxels between the coefficients of a deformation, one of which is drawn."""
+
+GRAINS = (6.0, 8.0, 12.0, 16.0)
+"""Voxels between the coefficients of tissues, one of which is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,7 @@ def _fill(
     tissue = _tissues(size, generator, device)
     texture = _splines(1, size, 3.0, generator, device)[0]
     label = torch.where(tissue < len(LABELS), tissue + 1, 0).float()
-    contrasts = torch.rand(2, TISSUES, generator=generator) * 0.9 + 0.1
+    contrasts = torch.stack([_contrast(generator), _contrast(generator)])
     if _uniform(generator) < options.same_contrast:
         contrasts[1] = contrasts[0]
     strength = 0.08 * _uniform(generator)
@@ -173,13 +176,19 @@ def _fill(
         labels[k] = covered
 
 
+def _contrast(generator: torch.Generator) -> Tensor:
+    """(TISSUES,) brightness of each tissue, spread over the whole range."""
+    order = torch.randperm(TISSUES, generator=generator)
+    return (order + torch.rand(TISSUES, generator=generator)) / TISSUES
+
+
 def _tissues(size: Size, generator: torch.Generator, device: torch.device) -> Tensor:
     """(D, H, W) int64, 0 to TISSUES - 1: which of several smooth random fields is the highest.
 
     The first ones are lifted within an ellipsoid each, so that there are compact shapes near the
     middle, and smooth noise makes none of them an ellipsoid.
     """
-    fields = _splines(TISSUES, size, _one_of(SPACINGS[:3], generator), generator, device)
+    fields = _splines(TISSUES, size, _one_of(GRAINS, generator), generator, device)
     for field in fields[: len(LABELS)]:
         field += _ellipsoid(size, generator, device)
     # Pairwise, since argmax over the first axis takes four times as long on a CPU.
@@ -202,14 +211,14 @@ def _ellipsoid(size: Size, generator: torch.Generator, device: torch.device) -> 
     for row in matrix:
         d, h, w = ((row[a] * (axes[a] - centre[a])).to(device) for a in range(3))
         value += (d[:, None, None] + h[:, None] + w) ** 2
-    return 1.0 - 0.8 * value.clamp(max=3.0)
+    return 2.0 - 1.2 * value.clamp(max=3.0)
 
 
 def _displacement(
     size: Size, generator: torch.Generator, options: ShapeOptions, device: torch.device
 ) -> Tensor:
     """(3, D, H, W) voxels: an affine map followed by a spline, neither of which can fold."""
-    spacing = _one_of(SPACINGS, generator)
+    spacing = _one_of(DEFORMATIONS, generator)
     largest = options.deformation * INJECTIVE * spacing
     smooth = _splines(3, size, spacing, generator, device, uniform=True) * largest
     symmetric = torch.rand(3, 3, generator=generator) * 2 - 1

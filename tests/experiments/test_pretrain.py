@@ -141,6 +141,8 @@ def test_a_folder_of_brains_is_pretrained_on_without_labels(heads: Path, tmp_pat
     assert {"selection/loss/lcc", "selection/sdlogj", "selection/folding"} <= set(metrics)
     assert not any("dice" in name or "hd95" in name for name in metrics)
     assert (tmp_path / "1" / "artifacts" / "panel.png").is_file()
+    listed = (tmp_path / "1" / "artifacts" / "subjects.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in listed[1:]].count("train") == 2
 
 
 def test_brains_are_paired_by_side_and_split_by_subject(
