@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -211,9 +211,12 @@ def _build(
             return [Fault(brain.path, str(error))]
         return []
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = progress(_as_they_come(pool, fill, len(brains)), len(brains))
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        results = progress(pool.map(fill, range(len(brains))), len(brains))
         faults = [fault for found in results for fault in found]
+    finally:
+        pool.shutdown(cancel_futures=True)  # one who stops this does not wait for all brains
     raise_faults(faults, description.title)
     write_meta(
         folder,
@@ -224,12 +227,6 @@ def _build(
         placements=[Placement.identity(description.size)] * count,
         digests=digests,
     )
-
-
-def _as_they_come(
-    pool: ThreadPoolExecutor, fill: Callable[[int], list[Fault]], count: int
-) -> Iterator[list[Fault]]:
-    yield from pool.map(fill, range(count))
 
 
 def crop_pairs(numbers: Sequence[int], places: int, *, most: int) -> list[CasePair]:

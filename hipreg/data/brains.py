@@ -192,9 +192,10 @@ def _block_means(
     data: npt.NDArray[np.generic], spacing: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """The means over blocks of voxels of about ``COARSE`` mm, and the blocks' edges in mm."""
-    factors = np.maximum(1, np.round(COARSE / spacing)).astype(int)
-    counts = np.maximum(1, np.array(data.shape) // factors)
-    d, h, w = np.minimum(counts * factors, data.shape)
+    wanted = np.maximum(1, np.round(COARSE / spacing)).astype(int)
+    factors = np.minimum(wanted, data.shape)
+    counts = np.array(data.shape) // factors
+    d, h, w = counts * factors
     shape = [n for pair in zip(counts, factors, strict=True) for n in pair]
     blocks = data[:d, :h, :w].astype(np.float32).reshape(shape)
     return blocks.mean(axis=(1, 3, 5)), spacing * factors
