@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from experiments.pretrain_cases import load_pretraining
 from experiments.pretrain_configs import SOURCE_CONFIGS, add_pretraining_configs, pretraining
 from experiments.pretrained import leave_pretrained, starting_weights
 from experiments.records import read_metrics, read_record
+from experiments.resume import ResumeError, command_line
 from experiments.run_folder import write_json
-from hipreg.data import DataError, DataNotFoundError, splits_for
+from hipreg.data import DataError, DataNotFoundError, splits_for, synthetic_cohort
 from hipreg.data.description import describe
 from hipreg.losses import Objective
 from hipreg.models import (
@@ -57,6 +59,11 @@ def configuration(*named: str, **updates: Any) -> dict[str, Any]:
     return dict(run.config)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIPREG_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of runs after one pretraining on shapes."""
@@ -94,10 +101,8 @@ def test_the_training_of_the_same_words_starts_from_it_and_says_so(pretrained: P
     assert started["skipped"] == []
 
 
-def test_a_pretraining_is_resumed_by_its_own_command(pretrained: Path) -> None:
-    wrong = command("train", "resume", "1", "with", "epochs=2", runs=pretrained)
-    assert wrong.returncode != 0
-    assert "experiments/pretrain.py resume 1" in wrong.stdout + wrong.stderr
+@pytest.mark.slow
+def test_a_finished_pretraining_is_extended_by_its_own_command(pretrained: Path) -> None:
     done = command("pretrain", "resume", "1", "with", "epochs=2", runs=pretrained)
     assert done.returncode == 0, done.stdout + done.stderr
     newest = max(int(path.name) for path in pretrained.iterdir() if path.name.isdecimal())
@@ -132,6 +137,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_brains_is_pretrained_on_without_labels(heads: Path, tmp_path: Path) -> None:
     done = command(
         "pretrain", "with", "folder", f"data_dir={heads}", *SMALL, "max_cases=2", runs=tmp_path
@@ -145,10 +151,7 @@ def test_a_folder_of_brains_is_pretrained_on_without_labels(heads: Path, tmp_pat
     assert [line.split(",")[1] for line in listed[1:]].count("train") == 2
 
 
-def test_brains_are_paired_by_side_and_split_by_subject(
-    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HIPREG_CACHE", str(tmp_path))
+def test_brains_are_paired_by_side_and_split_by_subject(heads: Path, tmp_path: Path) -> None:
     cases = load_pretraining(configuration("folder", data_dir=str(heads)), CPU)
     bank: Any = cases.fit
     assert len(bank) == 4
@@ -164,7 +167,11 @@ def test_brains_are_paired_by_side_and_split_by_subject(
     assert chosen.fit.cases == (1, 2, 3, 4)  # type: ignore[attr-defined]
 
 
-def test_the_training_images_come_without_labels_and_without_validation_cases() -> None:
+def test_the_training_images_come_without_labels_and_without_validation_cases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = synthetic_cohort(replace(describe("synthetic"), size=(16, 16, 16)), n=108, seed=0)
+    monkeypatch.setattr("experiments.pretrain_cases.load_cohort", lambda name, data_dir: small)
     cases = load_pretraining(configuration("self", "synthetic"), CPU)
     bank: Any = cases.fit
     splits = splits_for(describe("synthetic"))
@@ -272,6 +279,14 @@ def test_deep_supervision_may_differ_between_pretraining_and_training(tmp_path: 
     wanted = leave(tmp_path, 1, SHAPE, None)
     without = Architecture(channel_multiplication=0.5, pool_blocks=2, deep_supervision=False)
     assert starting_weights("pretrained", without, tmp_path) == wanted
+
+
+def test_a_run_is_resumed_by_the_command_of_its_own_experiment(tmp_path: Path) -> None:
+    leave(tmp_path, 1, SHAPE, "INTERRUPTED")
+    with pytest.raises(ResumeError, match=r"experiments/pretrain\.py resume 1"):
+        command_line(["resume", "1"], tmp_path)
+    words = command_line(["resume", "1"], tmp_path, experiment="pretrain")
+    assert f"resume_from={tmp_path / '1'}" in words
 
 
 def test_a_run_without_pretrained_weights_is_refused(tmp_path: Path) -> None:
