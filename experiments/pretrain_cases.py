@@ -183,6 +183,8 @@ def chosen_subjects(
         train, held = split_subjects(
             subjects, held_out=config["held_out"], seed=config["split_seed"]
         )
+    if config["max_cases"] is not None and config["max_cases"] < 2:
+        raise ValueError(f"max_cases must leave 2 subjects to pair, got {config['max_cases']}")
     return train[: config["max_cases"]], held
 
 

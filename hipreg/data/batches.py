@@ -248,7 +248,7 @@ def _partners(groups: Sequence[int], generator: torch.Generator) -> Int64[Tensor
     """
     group = torch.tensor(groups)
     partners = torch.empty(len(group), dtype=torch.int64)
-    for value in group.unique():
+    for value in sorted(set(groups)):
         members = torch.nonzero(group == value)[:, 0]
         count = len(members)
         if count < 2:

@@ -11,7 +11,7 @@ of single voxels is drawn where it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,7 +126,7 @@ class ShapePairs:
 
 
 def shape_batch(
-    seeds: list[tuple[int, ...]],
+    seeds: Sequence[tuple[int, ...]],
     size: Size,
     *,
     device: torch.device,
@@ -211,7 +211,8 @@ def _ellipsoid(size: Size, generator: torch.Generator, device: torch.device) -> 
     for row in matrix:
         d, h, w = ((row[a] * (axes[a] - centre[a])).to(device) for a in range(3))
         value += (d[:, None, None] + h[:, None] + w) ** 2
-    return 2.0 - 1.2 * value.clamp(max=3.0)
+    height: Tensor = 2.0 - 1.2 * value.clamp(max=3.0)
+    return height
 
 
 def _displacement(

@@ -131,7 +131,7 @@ def test_faulty_pairs_are_named() -> None:
 
 
 def test_labels_and_workers_must_make_sense() -> None:
-    for labels in ((), (0, 1), (1, 1)):
+    for labels in ((0, 1), (1, 1)):
         with pytest.raises(ValueError, match="positive and distinct"):
             evaluate_pairs([job(0)], labels)
     with pytest.raises(ValueError, match="at least one worker, got 0"):

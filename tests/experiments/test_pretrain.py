@@ -225,6 +225,7 @@ def test_what_cannot_be_pretrained_on_is_said_at_once(
         ({"held_out": 1.5}, "between 0 and 1"),
         ({"pattern": "head_0*"}, "at least 2"),
         ({"subjects": "no.csv"}, "cannot be read"),
+        ({"max_cases": 1}, "2 subjects to pair"),
     ],
 )
 def test_wrong_entries_for_brains_are_named(
