@@ -229,7 +229,7 @@ def _displacement(
     matrix = turn * (1 + symmetric[1] * options.zoom)
     middle = (torch.tensor(size, device=device)[:, None, None, None] - 1) / 2
     centred = identity_grid(size, device=device) - middle
-    moved = torch.tensordot((matrix - torch.eye(3)).to(device), centred + smooth, dims=1)
+    moved: Tensor = torch.tensordot((matrix - torch.eye(3)).to(device), centred + smooth, dims=1)
     shift = symmetric[2] * options.translation
     return smooth + moved + shift.to(device)[:, None, None, None]
 
@@ -247,8 +247,9 @@ def _scanned(
     value = clean * torch.exp(0.4 * _uniform(generator) * bias)
     value = value + noise * (options.noise * _uniform(generator))
     deviation, mean = torch.std_mean(value)
-    unit = ((value - mean) / (4.5 * deviation + 1e-6) + 0.5).clamp(IN_SCAN_MINIMUM, 1.0)
-    return unit ** math.exp(0.5 * (2 * _uniform(generator) - 1))
+    unit = ((value - mean) / (4.5 * deviation + 1e-6) + 0.5).clamp(0.0, 1.0)
+    gamma = math.exp(0.5 * (2 * _uniform(generator) - 1))
+    return (unit**gamma).clamp(min=IN_SCAN_MINIMUM)
 
 
 def _scan_box(size: Size, generator: torch.Generator) -> tuple[slice, slice, slice]:
