@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -64,8 +65,9 @@ def test_oasis3_crops_have_the_orientation_of_the_task(oasis3: Path, tmp_path: P
         assert (right > 0) == (number % 2 == 0)
         assert front > 0
         assert up > 0
-    # The same head at another place of its image gives the same crop.
-    assert np.abs(cohort.images[0] - cohort.images[2]).mean() < 0.03
+    # The same head at another place of its image gives the same crop, up to the 3 mm that its
+    # brain was looked for with.
+    assert np.abs(cohort.images[0] - cohort.images[2]).mean() < 0.08
 
 
 def test_prepared_crops_are_read_once(
@@ -167,8 +169,6 @@ def bad(kind: str, path: Path) -> Path:
         data = np.stack([data, data], axis=3)
     if kind == "nan affine":
         affine[0, 3] = np.nan
-    if kind == "zero affine":
-        affine[:] = 0
     image = nibabel.Nifti1Image(data, affine)
     if kind == "no affine":
         image.set_sform(None, code=0)
@@ -176,6 +176,10 @@ def bad(kind: str, path: Path) -> Path:
     image.to_filename(path)
     if kind == "truncated":
         path.write_bytes(path.read_bytes()[:200])
+    if kind == "zero affine":  # nibabel would not write it
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        content[280:328] = bytes(48)
+        path.write_bytes(gzip.compress(bytes(content)))
     return path
 
 
