@@ -64,7 +64,7 @@ def pretraining(profile: str) -> None:
     split_seed = 0  # of which subjects are held out, and of random places
     # --- synth
     pairs_per_epoch = 200  # pairs of an epoch
-    same_contrast = 0.5  # probability that both images of a pair are equally bright by tissue
+    same_contrast = 1.0  # probability that both images of a pair are equally bright by tissue
     shape_deformation = 0.8  # size of the smooth deformations, at most 1
     # --- objective
     weight_dice = 5.0 if source == "synth" else 0.0  # of the shapes' labels; others have none

@@ -62,7 +62,7 @@ class ShapeOptions:
         noise: Largest standard deviation of the noise in intensities.
     """
 
-    same_contrast: float = 0.5
+    same_contrast: float = 1.0
     deformation: float = 0.8
     rotation: float = 8.0
     zoom: float = 0.1
