@@ -19,7 +19,8 @@ from hipreg.data import (
     reversed_pairs,
     splits_for,
 )
-from hipreg.data.batches import CaseBank
+from hipreg.data.batches import CaseBank, PairSource
+from hipreg.training import BY_DICE, Criterion
 
 MONITORED_TRAINING_PAIRS = 20
 """Training pairs that the metrics under ``train/`` are measured on."""
@@ -31,16 +32,20 @@ class Cases:
 
     Attributes:
         cohort: All cases of the data set.
-        fit: The cases to train on.
+        fit: What to train on.
         held: All cases of the evaluation pairs.
         pairs: Evaluation pairs by name: ``train`` (a sample of the training cases), ``selection``
             (held out of them, chooses the best epoch) and ``val`` (for reporting alone).
+        criterion: What of the selection pairs chooses the best epoch.
+        reported: The pairs that the best weights are measured on at the end.
     """
 
     cohort: Cohort
-    fit: CaseBank
+    fit: PairSource
     held: CaseBank
     pairs: Mapping[str, Sequence[CasePair]]
+    criterion: Criterion = BY_DICE
+    reported: str = "val"
 
     @property
     def labels(self) -> tuple[int, ...]:

@@ -203,9 +203,11 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Named configurations: what each is for, and the entries that it changes."""
 
 
-def add_configs(experiment: Experiment) -> None:
-    """Give an experiment the base configuration and all named ones."""
+def add_configs(
+    experiment: Experiment, named: Mapping[str, tuple[str, Mapping[str, Any]]] = NAMED
+) -> None:
+    """Give an experiment the base configuration and named ones."""
     experiment.config(base)
-    for name, (purpose, entries) in NAMED.items():
+    for name, (purpose, entries) in named.items():
         experiment.add_named_config(name, dict(entries))
         experiment.named_configs[name].__doc__ = purpose

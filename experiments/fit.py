@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from sacred.run import Run
 
 from experiments import outputs, settings
@@ -17,12 +19,12 @@ from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.resume import LAST
 from experiments.signals import STOP, StoppedError
 from experiments.start import carry_checkpoints, start
-from experiments.tracking import note, runs_folder
-from hipreg.data.batches import training_plans
+from experiments.table import one_line
+from experiments.tracking import note, note_start, runs_folder
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Loss, Objective
-from hipreg.models import RegistrationNet, load_net
+from hipreg.models import PairNet, load_net
 from hipreg.training import (
     Evaluate,
     Hook,
@@ -41,11 +43,19 @@ from hipreg.types import Pair, Size
 
 logger = logging.getLogger(__name__)
 
+SPLIT_NAMES = {"val": "validation"}
+
 
 def fit(
-    run: Run, config: Mapping[str, Any], cases: Cases, folder: Path, *, team: Team = ALONE
+    run: Run,
+    config: Mapping[str, Any],
+    cases: Cases,
+    folder: Path,
+    *,
+    team: Team = ALONE,
+    at_end: Callable[[Path], None] | None = None,
 ) -> float | None:
-    """Train, then evaluate the best weights on the validation pairs.
+    """Train, then evaluate the best weights on the pairs that are reported.
 
     Args:
         run: Gets metrics and artifacts.
@@ -53,13 +63,16 @@ def fit(
         cases: What to train and evaluate on.
         folder: Gets checkpoints, metrics per pair and pictures.
         team: The processes that train together, of which this one leads.
+        at_end: Called with the folder of a training that came to its end; may add files to it.
 
     Returns:
-        The best Dice on the selection pairs.
+        The best value of what chooses the weights: usually the Dice on the selection pairs.
     """
     with STOP.at_once():
         with said_plainly():
-            net, state = start(config, cases.fit.images.device, runs_folder(run))
+            net, state = start(
+                config, cases.fit.device, runs_folder(run), report=partial(note_start, run)
+            )
             goal = settings.objective(config, cases.labels)
             evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
             seen_in_training(config, cases, net)  # refuses a crop that does not fit
@@ -69,13 +82,14 @@ def fit(
         if config["resume_from"] is not None:
             carry_checkpoints(config["resume_from"], folder)
             note(run, resumed_at_epoch=state.epoch)
-        record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
+        record, limit = RecordEpochs(run, goal, cases.criterion), TimeLimit(config["max_minutes"])
     saving = SaveCheckpoints(
         folder,
         settings.architecture(config),
         metadata=provenance(run, config, cases),
         every=config["save_every"],
         epochs=config["epochs"],
+        criterion=cases.criterion,
     )
     hooks = [
         StopOnDivergence(),
@@ -83,7 +97,9 @@ def fit(
         Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
         record,
         saving,
-        ShowProgress(epochs=config["epochs"], every=config["print_every"]),
+        ShowProgress(
+            epochs=config["epochs"], every=config["print_every"], criterion=cases.criterion
+        ),
         StopOnSignal(),
     ]
     with full_disk_said_plainly(run), left_resumable(run, state, saving):
@@ -92,6 +108,8 @@ def fit(
             logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
         with STOP.at_once():
             finish(evaluator, folder, record)
+            if at_end is not None:
+                at_end(folder)
     leave(run, folder)
     logger.info("Weights, metrics per pair, curves and panel: %s", folder)
     return state.best
@@ -106,7 +124,7 @@ def follow(config: Mapping[str, Any], cases: Cases, runs: Path, *, team: Team) -
         runs: The folder of all runs.
         team: The processes that train together.
     """
-    _, state = start(config, cases.fit.images.device, runs)
+    _, state = start(config, cases.fit.device, runs)
     optimise(state, settings.objective(config, cases.labels), config, cases, team=team)
 
 
@@ -150,7 +168,10 @@ def full_disk_said_plainly(run: Run) -> Iterator[None]:
 
 def how_to_go_on(run: Run) -> str:
     """What to do with a run that was broken off."""
-    return "" if run._id is None else f"; go on with: python experiments/train.py resume {run._id}"
+    if run._id is None:
+        return ""
+    command = f"python experiments/{run.experiment_info['name']}.py"
+    return f"; go on with: {command} resume {run._id}"
 
 
 def optimise(
@@ -166,21 +187,20 @@ def optimise(
     size = seen_in_training(config, cases, state.net)
 
     def batches(epoch: int) -> Iterator[Pair]:
-        plans = training_plans(
-            cases.fit,
+        return cases.fit.batches(
             batch_size=config["batch_size"],
             size=size,
             augmentation=settings.augmentation(config),
             seed=config["seed"],
             epoch=epoch,
+            share=team.share,
         )
-        return (plan.part(team.share(len(plan))).make(cases.fit) for plan in plans)
 
     distributed.share_weights(state.net)
     if config["compile"]:
         compile_network(
             state.net,
-            torch.zeros(config["batch_size"], 1, *size, device=cases.fit.images.device),
+            torch.zeros(config["batch_size"], 1, *size, device=cases.fit.device),
             symmetric=config["symmetric"],
             precision=config["precision"],
         )
@@ -189,18 +209,18 @@ def optimise(
         goal,
         batches,
         settings.recipe(config),
-        steps_per_epoch=-(-len(cases.fit.cases) // config["batch_size"]),
+        steps_per_epoch=-(-len(cases.fit) // config["batch_size"]),
         hooks=hooks,
     )
     distributed.disconnect()
 
 
-def seen_in_training(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Size:
+def seen_in_training(config: Mapping[str, Any], cases: Cases, net: PairNet) -> Size:
     """The crop that the network is trained on."""
     return settings.crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
 
 
-def seen_by(config: Mapping[str, Any], cases: Cases, net: RegistrationNet) -> Inference:
+def seen_by(config: Mapping[str, Any], cases: Cases, net: PairNet) -> Inference:
     """How the network is evaluated; its crop is that of training unless the config says other."""
     key = "crop_size" if config["val_crop_size"] is None else "val_crop_size"
     size = settings.crop(config, cases.cohort, key, multiple=net.size_multiple)
@@ -222,9 +242,7 @@ def provenance(run: Run, config: Mapping[str, Any], cases: Cases) -> dict[str, A
 class Evaluator:
     """Evaluates a network on the pairs of an experiment."""
 
-    def __init__(
-        self, net: RegistrationNet, cases: Cases, goal: Objective, inference: Inference
-    ) -> None:
+    def __init__(self, net: PairNet, cases: Cases, goal: Objective, inference: Inference) -> None:
         self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
 
     def on(self, split: str) -> NetworkEvaluation:
@@ -257,32 +275,33 @@ class Evaluator:
 
 
 def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
-    """Evaluate the best weights on the validation pairs and draw what is worth looking at."""
+    """Evaluate the best weights on the reported pairs and draw what is worth looking at."""
+    cases = evaluator.cases
+    split = cases.reported
     best = folder / "best.pt"
     weights = best if best.exists() else folder / "last.pt"
     evaluator.net.load_state_dict(load_net(weights).state_dict())
     evaluator.net.eval()
-    rows = evaluator.on("val").rows
-    outputs.write_metrics(folder / "pairs_val.csv", rows)
-    outputs.write_metrics(
-        folder / "pairs_unregistered.csv", outputs.unregistered(evaluator.cases, "val")
-    )
+    found = evaluator.on(split)
+    outputs.write_metrics(folder / f"pairs_{split}.csv", found.rows)
+    if cases.labels:
+        outputs.write_metrics(
+            folder / "pairs_unregistered.csv", outputs.unregistered(cases, split)
+        )
     outputs.write_history(folder / "history.csv", record.history)
     outputs.draw_curves(folder / "curves.png", record.history)
     outputs.draw_panel(
         folder / "panel.png",
         evaluator.net,
-        evaluator.cases,
-        outputs.median_pair(rows),
+        cases,
+        outputs.median_pair(found.rows),
         evaluator.inference,
     )
-    figures = aggregate(rows)
     logger.info(
-        "Best weights on the %d validation pairs: Dice %.3f, Dice30 %.3f, HD95 %.2f, "
-        "SDlogJ %.3f, folding %.4f %%",
-        len(evaluator.cases.pairs["val"]),
-        *(figures[name] for name in ("dice", "dice30", "hd95", "sdlogj")),
-        100 * figures["folding"],
+        "Best weights on the %d %s pairs: %s",
+        len(cases.pairs[split]),
+        SPLIT_NAMES.get(split, split),
+        one_line(aggregate(found.rows) | {"loss": found.losses[""]}),
     )
 
 

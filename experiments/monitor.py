@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from experiments.tracking import history, log_epoch, terminal_columns
 from hipreg.losses import Loss, Objective
-from hipreg.training import SELECTION_METRIC, Hook, TrainingState
+from hipreg.training import BY_DICE, Criterion, Hook, TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class RecordEpochs(Hook):
             continues included.
     """
 
-    def __init__(self, run: Any, objective: Objective) -> None:
-        self.run, self.objective = run, objective
+    def __init__(self, run: Any, objective: Objective, criterion: Criterion = BY_DICE) -> None:
+        self.run, self.objective, self.criterion = run, objective, criterion
         self.history = history(run)
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
@@ -47,23 +47,24 @@ class RecordEpochs(Hook):
         for name, value in metrics.items():
             self.history.setdefault(name, []).append((state.epoch, value))
         log_epoch(self.run, state.epoch, metrics)
-        if SELECTION_METRIC in log:
-            value, best = log[SELECTION_METRIC], state.best
-            self.run.result = value if best is None or value > best else best
+        value = log.get(self.criterion.metric)
+        if value is not None:
+            self.run.result = value if self.criterion.better(value, state.best) else state.best
 
 
 class ShowProgress(Hook):
-    """A progress bar over all steps with ETA, loss and Dice; a log line an evaluation without one.
+    """A progress bar over all steps with ETA, loss and score; without one, a line an evaluation.
 
     Args:
         epochs: Of the whole training.
         every: Steps between two updates, each of which waits for the device.
+        criterion: The score.
     """
 
-    def __init__(self, *, epochs: int, every: int) -> None:
-        self.epochs, self.every = epochs, every
+    def __init__(self, *, epochs: int, every: int, criterion: Criterion = BY_DICE) -> None:
+        self.epochs, self.every, self.criterion = epochs, every, criterion
         self.bar: Any = None
-        self.dice = ""
+        self.score = ""
 
     def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
         if self.bar is None:
@@ -78,18 +79,18 @@ class ShowProgress(Hook):
         self.bar.update(1)
         if done % self.every == 0 and not self.bar.disable:
             epoch = f"epoch {state.epoch + 1}/{self.epochs}"
-            self.bar.set_postfix_str(f"{epoch}, loss {float(loss.total):.3f}{self.dice}")
+            self.bar.set_postfix_str(f"{epoch}, loss {float(loss.total):.3f}{self.score}")
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
-        if SELECTION_METRIC in log:
-            self.dice = f", Dice {log[SELECTION_METRIC]:.3f}"
+        if self.criterion.metric in log:
+            self.score = f", {self.criterion.title} {log[self.criterion.metric]:.3f}"
             if terminal_columns() is None:
                 logger.info(
                     "epoch %d/%d: loss %.4f%s, %.1f pairs/s",
                     state.epoch,
                     self.epochs,
                     log["train/loss"],
-                    self.dice,
+                    self.score,
                     log["pairs_per_second"],
                 )
         # Resumed between its last step and its end, an epoch ends without a step.

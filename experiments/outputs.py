@@ -8,11 +8,11 @@ from pathlib import Path
 
 from experiments.cases import Cases
 from hipreg.data import CasePair
-from hipreg.evaluation import LabelMetrics, evaluate_pairs, write_rows
+from hipreg.evaluation import NO_LABEL, LabelMetrics, evaluate_pairs, write_rows
 from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
 from hipreg.evaluation.network import Inference, pair_job, register_pairs
 from hipreg.files import replacing
-from hipreg.models import RegistrationNet
+from hipreg.models import PairNet
 
 SPLITS = ("train", "selection", "val")
 CURVES = (
@@ -30,17 +30,21 @@ def unregistered(cases: Cases, split: str) -> list[LabelMetrics]:
 
 
 def median_pair(rows: Sequence[LabelMetrics]) -> CasePair:
-    """The pair whose mean Dice is the median: neither the best nor the worst to show."""
+    """The pair whose mean Dice is the median: neither the best nor the worst to show.
+
+    Without labels, the pair of median SDlogJ.
+    """
     sums: dict[CasePair, float] = {}
     for row in rows:
         pair = CasePair(row.fixed, row.moving)
-        sums[pair] = sums.get(pair, 0.0) + row.dice
+        value = row.sdlogj if row.label == NO_LABEL else row.dice
+        sums[pair] = sums.get(pair, 0.0) + value
     ranked = sorted(sums, key=lambda pair: (sums[pair], pair))
     return ranked[len(ranked) // 2]
 
 
 def draw_panel(
-    path: Path, net: RegistrationNet, cases: Cases, pair: CasePair, inference: Inference
+    path: Path, net: PairNet, cases: Cases, pair: CasePair, inference: Inference
 ) -> None:
     """Draw one pair as the network registers it."""
     ((_, displacement),) = register_pairs(net, cases.held, [pair], inference)

@@ -1,6 +1,7 @@
 """Continuing a run from its last checkpoint, as a new run of the same lineage.
 
-``python experiments/train.py resume RUN [--runs-dir DIR] [with epochs=40 ...]``
+``python experiments/train.py resume RUN [--runs-dir DIR] [with epochs=40 ...]``, or with the
+command of any other experiment whose run it is.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ CHANGEABLE = (
 )
 """Entries that a resumed run may change: all others make it another training."""
 
-USAGE = "python experiments/train.py resume RUN [--runs-dir DIR] [with epochs=40 ...]"
+TRAIN = "train"
+"""The experiment that runs are of unless they say otherwise."""
+
+USAGE = "python experiments/{}.py resume RUN [--runs-dir DIR] [with epochs=40 ...]"
 LATEST = "latest"
 LAST = "last.pt"
 
@@ -61,8 +65,13 @@ class Ancestry:
     lineage: tuple[int, ...] = ()
 
 
+def experiment_of(record: RunRecord) -> str:
+    """The name of a run's experiment, which is that of its command's file."""
+    return str((record.document.get("experiment") or {}).get("name") or TRAIN)
+
+
 def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[str]:
-    """The arguments of ``experiments/train.py`` that continue a run.
+    """The arguments of its experiment's command that continue a run.
 
     A run whose process is gone is closed first.
 
@@ -79,7 +88,7 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
             raise ResumeError(
                 f"run {record.id} cannot be resumed with {override!r}: that would be another "
                 f"training. Of its configuration, {', '.join(CHANGEABLE)} may change, as in "
-                "epochs=40; to train something else from its weights, use train.py with "
+                "epochs=40; to train something else from its weights, start with "
                 f"init_from={record.folder / run_folder.ARTIFACTS / LAST}"
             )
     _refuse_if_not_last(record)
@@ -87,19 +96,21 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
     return _arguments(record, overrides)
 
 
-def find_run(root: Path, wanted: str) -> RunRecord:
+def find_run(root: Path, wanted: str, experiment: str | None = None) -> RunRecord:
     """The run that a user names.
 
     Args:
         root: the folder of all runs.
         wanted: its id, its folder, or "latest" for the newest that is not running.
+        experiment: of which "latest" is to be the newest; None for any.
 
     Raises:
         ResumeError: there is none.
     """
     if wanted == LATEST:
         for record in reversed(read_records(root).runs):
-            if record.shown_status != RUNNING and _has_checkpoint(record):
+            wrong = experiment is not None and experiment_of(record) != experiment
+            if not wrong and record.shown_status != RUNNING and _has_checkpoint(record):
                 return record
         raise ResumeError(f"no run with a checkpoint in {root}; another folder: --runs-dir")
     folder = root / wanted if wanted.isdecimal() else Path(wanted)
@@ -109,7 +120,9 @@ def find_run(root: Path, wanted: str) -> RunRecord:
         raise ResumeError(f"{folder} is no run: {error}; runs are looked for in {root}") from error
 
 
-def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) -> list[str]:
+def command_line(
+    arguments: Sequence[str], root: Path, *, leads: bool = True, experiment: str = TRAIN
+) -> list[str]:
     """Sacred's arguments for those of a ``resume`` command; any others as they are.
 
     Args:
@@ -117,6 +130,7 @@ def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) ->
         root: the folder of all runs, unless the arguments name another.
         leads: whether this process leads its training; the others follow what it may do, and
             see the run that it records already.
+        experiment: whose command it is.
 
     Raises:
         ResumeError: the run cannot be continued, or the command line is not understood.
@@ -127,11 +141,19 @@ def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) ->
     at = words.index("with") if "with" in words else len(words)
     (name, *options), overrides = words[:at] or [""], words[at + 1 :]
     if not name or name.startswith("-"):
-        raise ResumeError(f"resume needs a run as its first word, got {name or 'none'!r}: {USAGE}")
+        raise ResumeError(
+            f"resume needs a run as its first word, got {name or 'none'!r}: "
+            + USAGE.format(experiment)
+        )
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-R", "--runs-dir", type=Path)
     chosen, _ = parser.parse_known_args(options)
-    record = find_run(chosen.runs_dir or root, name)
+    record = find_run(chosen.runs_dir or root, name, experiment)
+    if experiment_of(record) != experiment:
+        raise ResumeError(
+            f"run {record.id} is of the experiment {experiment_of(record)!r}: go on with python "
+            f"experiments/{experiment_of(record)}.py resume {record.id}"
+        )
     home = record.folder.parent  # a lineage lies in one folder
     if chosen.runs_dir is not None and chosen.runs_dir.resolve() != home.resolve():
         raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from experiments.pretrained import starting_weights
 from experiments.resume import LAST, checkpoint_of, may_finish
 from experiments.run_folder import copy_file
 from hipreg.models import (
-    Architecture,
     CheckpointError,
-    RegistrationNet,
+    Described,
+    InitReport,
+    PairNet,
     build,
     initialise_from,
     load_checkpoint,
@@ -29,14 +30,19 @@ logger = logging.getLogger(__name__)
 
 
 def start(
-    config: Mapping[str, Any], device: torch.device, runs: Path
-) -> tuple[RegistrationNet, TrainingState]:
+    config: Mapping[str, Any],
+    device: torch.device,
+    runs: Path,
+    *,
+    report: Callable[[Path, InitReport], None] = lambda weights, found: None,
+) -> tuple[PairNet, TrainingState]:
     """The network and its optimiser, fresh, pretrained or resumed.
 
     Args:
         config: See ``experiments.configs``.
         device: Gets the network.
         runs: The folder of all runs.
+        report: Told of the weights that the network was started from.
 
     Raises:
         ValueError: The weights to start from are missing or do not fit, saying what to do.
@@ -46,7 +52,9 @@ def start(
     source = config["resume_from"]
     checkpoint = None if source is None else checkpoint_of(source)
     if checkpoint is None:
-        initialise(net, starting_weights(config["init_from"], shape, runs))
+        weights = starting_weights(config["init_from"], shape, runs)
+        if weights is not None:
+            report(weights, initialise(net, weights))
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
     if checkpoint is not None:
@@ -57,18 +65,17 @@ def start(
     return net, state
 
 
-def initialise(net: RegistrationNet, weights: Path | None) -> None:
-    """Take over pretrained weights where there are some."""
-    if weights is None:
-        return
+def initialise(net: PairNet, weights: Path) -> InitReport:
+    """Take over pretrained weights, and say which."""
     report = initialise_from(net, weights)
     logger.info("Started from %s: %d weights loaded", weights, len(report.loaded))
     if report.skipped:
         logger.info("  not in it, so freshly initialised: %s", ", ".join(report.skipped))
+    return report
 
 
 def resume(
-    state: TrainingState, path: Path, architecture: Architecture, *, epochs: int, finish: bool
+    state: TrainingState, path: Path, architecture: Described, *, epochs: int, finish: bool
 ) -> None:
     """Continue from a checkpoint's weights, optimiser and epoch.
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as a table for the terminal."""
+"""The figures of an evaluation for the terminal: as a table, or in one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,28 @@ _ROWS = (
     ("SDlogJ (2020)", "sdlogj_2020", "sdlogj_2020_30", 1.0),
     ("folded (%)", "folding", None, 100.0),
 )
+
+_IN_ONE_LINE = (
+    ("Dice", "dice", ".3f", 1.0),
+    ("Dice30", "dice30", ".3f", 1.0),
+    ("HD95", "hd95", ".2f", 1.0),
+    ("loss", "loss", ".4f", 1.0),
+    ("SDlogJ", "sdlogj", ".3f", 1.0),
+    ("folding (%)", "folding", ".4f", 100.0),
+)
+
+
+def one_line(figures: Mapping[str, float]) -> str:
+    """The foremost figures, those that there are.
+
+    Args:
+        figures: As :func:`hipreg.evaluation.aggregate` returns them, also with a ``loss``.
+    """
+    return ", ".join(
+        f"{title} {figures[name] * factor:{form}}"
+        for title, name, form, factor in _IN_ONE_LINE
+        if name in figures
+    )
 
 
 def metrics_table(figures: Mapping[str, float]) -> str:

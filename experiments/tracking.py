@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sacred import SETTINGS, Experiment, cli_option
 from sacred.observers import RunObserver
@@ -20,6 +20,9 @@ from experiments.records import read_record
 from experiments.redaction import redact, secrets_of
 from experiments.run_folder import runs_root
 
+if TYPE_CHECKING:
+    from hipreg.models import InitReport
+
 __all__ = [
     "RunFolderError",
     "RunFolderObserver",
@@ -30,6 +33,7 @@ __all__ = [
     "mongo_url_option",
     "new_experiment",
     "note",
+    "note_start",
     "observers",
     "plain",
     "runs_dir_option",
@@ -120,6 +124,18 @@ def note(run: Run, **entries: Any) -> None:
     observer = _recorder(run)
     if observer is not None:
         observer.note(**entries)
+
+
+def note_start(run: Run, weights: Path, report: InitReport) -> None:
+    """Record which weights a training started from: "the newest that fit" are others tomorrow."""
+    note(
+        run,
+        started_from={
+            "weights": str(weights),
+            "loaded": len(report.loaded),
+            "skipped": list(report.skipped),
+        },
+    )
 
 
 def history(run: Run) -> dict[str, list[tuple[int, float]]]:

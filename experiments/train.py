@@ -11,11 +11,8 @@ number, its folder or ``latest``.
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +21,9 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
 
 from experiments.cases import Cases, load_cases
 from experiments.configs import add_configs, choose_dataset
-from experiments.errors import said_plainly
-from experiments.fit import fit, follow
-from experiments.resume import command_line
-from experiments.run_folder import runs_root
-from experiments.signals import STOP, left_to_the_leader
-from experiments.team import beside_the_leader, leading, leave_at_once, own_device
-from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
+from experiments.program import run_program, run_training
+from experiments.tracking import new_experiment, plain
 from hipreg.evaluation import DEFINITIONS
-from hipreg.training import Team, distributed
 
 if TYPE_CHECKING:
     from sacred.run import Run
@@ -46,22 +37,7 @@ add_configs(experiment)
 @experiment.main
 def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
     """Train, evaluate on the validation pairs, and leave everything in the run's folder."""
-    team, config = Team.launched(os.environ), plain(_config)
-    if not team.leads:
-        distributed.connect(team)
-        distributed.meet()
-        cases = load_cases(config, own_device(config, team))
-        with left_to_the_leader():
-            follow(config, cases, runs_folder(_run), team=team)
-        return None
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    with leading(), tempfile.TemporaryDirectory() as scratch:
-        with STOP.at_once():
-            distributed.connect(team)
-            with said_plainly():
-                cases = load_cases(config, own_device(config, team))
-            announce_data(_run, config, cases)
-        return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch), team=team)
+    return run_training(_run, plain(_config), load=load_cases, announce=announce_data)
 
 
 def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
@@ -76,30 +52,12 @@ def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     logger.info(
         "%s: training on %d cases, %d validation pairs",
         description.title,
-        len(cases.fit.cases),
+        len(cases.fit),
         len(cases.pairs["val"]),
     )
     run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
     run.info["metric_definitions"] = DEFINITIONS
 
 
-def sacred_arguments(arguments: Sequence[str], team: Team) -> list[str]:
-    """Sacred's arguments for those of the command line, of which ``resume`` is our own."""
-    try:
-        return command_line(arguments, runs_root(), leads=team.leads)
-    except ValueError as error:
-        sys.exit(f"Error: {error}")
-
-
-def main_program(arguments: Sequence[str]) -> None:
-    """The command line, in each process of a training."""
-    team = Team.launched(os.environ)
-    signals = STOP.listening() if team.leads else nullcontext()
-    with beside_the_leader(team) as added, signals:
-        experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(arguments, team)])
-    if not team.leads:
-        leave_at_once()
-
-
 if __name__ == "__main__":
-    main_program(sys.argv[1:])
+    run_program(experiment, sys.argv[1:])

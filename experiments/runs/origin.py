@@ -60,7 +60,7 @@ def command_line(run: Summary) -> str | None:
     if updates is None:
         return None
     if run.parent is not None:
-        return _train(["resume", str(run.parent)], _own_updates(updates))
+        return _train(["resume", str(run.parent)], _own_updates(updates), _script(run))
     command = run.part("meta").get("command")
     return _train([command] if command and command != "main" else [], updates, _script(run))
 

@@ -20,6 +20,11 @@ from experiments.runs.tables import Beside, Cell, Column, Item, Lines, Row, Tabl
 _MOST_METRICS = 12
 _CURVE = 24
 _LAST_LINES = 12
+_RESULTS = {
+    "train": "best Dice on the selection pairs ",
+    "pretrain": "lowest loss on the selection pairs ",
+}
+"""What the result of a run of each experiment is."""
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -123,8 +128,7 @@ def _result(run: Summary) -> str:
     value = BUILT_IN["best"].value(run)
     if value is None:
         return ""
-    trained = run.part("experiment").get("name", "train") == "train"
-    return ("best Dice on the selection pairs " if trained else "") + wording.figure(value)
+    return _RESULTS.get(run.part("experiment").get("name", "train"), "") + wording.figure(value)
 
 
 def _progress(run: Summary) -> str:

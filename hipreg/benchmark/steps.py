@@ -13,7 +13,7 @@ from hipreg.benchmark.direct_augment import direct_batches
 from hipreg.benchmark.measure import Mark
 from hipreg.benchmark.setting import Setting
 from hipreg.data.augment import Augmentation
-from hipreg.data.batches import CaseBank, training_batches
+from hipreg.data.batches import CaseBank
 from hipreg.losses import Loss, Objective
 from hipreg.models import RegistrationNet, build
 from hipreg.training import autocast, training_step
@@ -157,8 +157,7 @@ def _augmented(setting: Setting, bank: CaseBank) -> Iterator[Pair]:
         labels=bank.labels[rows.to(bank.images.device)],
     )
     for epoch in count():
-        yield from training_batches(
-            bank,
+        yield from bank.batches(
             batch_size=setting.batch,
             size=setting.size,
             augmentation=Augmentation(),

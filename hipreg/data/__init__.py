@@ -1,5 +1,6 @@
 """Data: descriptions, layouts, checks, the prepared cache, splits and synthetic pairs."""
 
+from hipreg.data.brains import find_brains
 from hipreg.data.cohort import Cohort, tight_size
 from hipreg.data.description import (
     DatasetDescription,
@@ -13,7 +14,16 @@ from hipreg.data.io import DataError, DataNotFoundError
 from hipreg.data.load import find_data, load_cohort
 from hipreg.data.pairs import CasePair, all_pairs, check_pairs, reversed_pairs
 from hipreg.data.placement import Placement
-from hipreg.data.splits import Splits, pairs_for, read_pairs, read_splits, splits_for
+from hipreg.data.splits import (
+    Splits,
+    pairs_for,
+    read_pairs,
+    read_splits,
+    read_subjects,
+    split_subjects,
+    splits_for,
+    write_subjects,
+)
 from hipreg.data.synthetic import (
     SyntheticPair,
     synthetic_case,
@@ -36,16 +46,20 @@ __all__ = [
     "all_pairs",
     "check_pairs",
     "describe",
+    "find_brains",
     "find_data",
     "known_datasets",
     "load_cohort",
     "pairs_for",
     "read_pairs",
     "read_splits",
+    "read_subjects",
     "reversed_pairs",
+    "split_subjects",
     "splits_for",
     "synthetic_case",
     "synthetic_cohort",
     "synthetic_pair",
     "tight_size",
+    "write_subjects",
 ]

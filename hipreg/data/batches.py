@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,7 +21,39 @@ from hipreg.data.augment import (
 )
 from hipreg.data.cohort import Cohort
 from hipreg.data.pairs import CasePair
+from hipreg.data.random import generator_of
 from hipreg.types import Pair, Size
+
+Share = Callable[[int], slice]
+"""Which pairs of a batch of a given length a process makes."""
+
+
+def whole(length: int) -> slice:
+    """All pairs of a batch."""
+    return slice(length)
+
+
+class PairSource(Protocol):
+    """What a network can be trained on."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its batches lie."""
+
+    def __len__(self) -> int:
+        """Pairs of an epoch."""
+
+    def batches(
+        self,
+        *,
+        batch_size: int,
+        size: Size,
+        augmentation: Augmentation,
+        seed: int,
+        epoch: int,
+        share: Share,
+    ) -> Iterator[Pair]:
+        """The batches of one epoch, which depend on ``seed`` and ``epoch`` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +64,30 @@ class CaseBank:
         cases: Case numbers, in the order of the volumes.
         images: (N, 1, D, H, W) in [0, 1].
         labels: (N, 1, D, H, W).
+        groups: What each case may be paired with: cases of its own group; None for all.
     """
 
     cases: tuple[int, ...]
     images: Float[Tensor, "N 1 D H W"]
     labels: UInt8[Tensor, "N 1 D H W"]
+    groups: tuple[int, ...] | None = None
 
     @staticmethod
     def of(
-        cohort: Cohort, cases: Sequence[int], *, device: torch.device | str = "cpu"
+        cohort: Cohort,
+        cases: Sequence[int],
+        *,
+        device: torch.device | str = "cpu",
+        groups: Sequence[int] | None = None,
     ) -> CaseBank:
         """Copy some cases of a cohort to a device.
 
         Raises:
-            ValueError: If a case is unknown or has no label.
+            ValueError: If a case is unknown, or has no label where the data set has labels.
         """
         chosen = cohort.select(cases)
         unlabelled = [c for c, has in zip(chosen.cases, chosen.labelled, strict=True) if not has]
-        if unlabelled:
+        if unlabelled and cohort.description.labels:
             raise ValueError(f"cases without a label cannot be trained on: {unlabelled}")
         images = torch.from_numpy(np.ascontiguousarray(chosen.images))
         labels = torch.from_numpy(np.ascontiguousarray(chosen.labels))
@@ -56,7 +95,37 @@ class CaseBank:
             cases=tuple(chosen.cases),
             images=images[:, None].to(device),
             labels=labels[:, None].to(device),
+            groups=None if groups is None else tuple(groups),
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the volumes lie."""
+        return self.images.device
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def batches(
+        self,
+        *,
+        batch_size: int,
+        size: Size,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        seed: int,
+        epoch: int,
+        share: Share = whole,
+    ) -> Iterator[Pair]:
+        """The batches of one epoch, or a share of each, see ``training_plans``."""
+        plans = training_plans(
+            self,
+            batch_size=batch_size,
+            size=size,
+            augmentation=augmentation,
+            seed=seed,
+            epoch=epoch,
+        )
+        return (plan.part(share(len(plan))).make(self) for plan in plans)
 
     def pair(self, moving: Tensor, fixed: Tensor) -> Pair:
         """The pairs of cases at the given positions (two index tensors of one length)."""
@@ -131,6 +200,8 @@ def training_plans(
 ) -> Iterator[BatchPlan]:
     """The plans of one epoch's batches: each case once as fixed, a random other case as moving.
 
+    Where the bank has groups, both cases of a pair are of one.
+
     An epoch depends on ``seed`` and ``epoch`` alone, so that a resumed training sees the very
     pairs that an uninterrupted one sees, and each of several processes the same plans.
 
@@ -148,9 +219,12 @@ def training_plans(
     count = len(bank.cases)
     if count < 2:
         raise ValueError(f"training needs at least two cases, got {count}")
-    generator = epoch_generator(seed, epoch)
+    generator = generator_of(seed, epoch)
     fixed = torch.randperm(count, generator=generator)
-    moving = (fixed + torch.randint(1, count, (count,), generator=generator)) % count
+    if bank.groups is None:
+        moving = (fixed + torch.randint(1, count, (count,), generator=generator)) % count
+    else:
+        moving = _partners(bank.groups, generator)[fixed]
     d, h, w = bank.images.shape[2:]
     for start in range(0, count, batch_size):
         part = slice(start, start + batch_size)
@@ -166,28 +240,19 @@ def training_plans(
         yield BatchPlan(moving[part], fixed[part], maps, size)
 
 
-def training_batches(
-    bank: CaseBank,
-    *,
-    batch_size: int,
-    size: Size,
-    augmentation: Augmentation = NO_AUGMENTATION,
-    seed: int,
-    epoch: int,
-) -> Iterator[Pair]:
-    """The batches of one epoch, see ``training_plans``."""
-    plans = training_plans(
-        bank,
-        batch_size=batch_size,
-        size=size,
-        augmentation=augmentation,
-        seed=seed,
-        epoch=epoch,
-    )
-    return (plan.make(bank) for plan in plans)
+def _partners(groups: Sequence[int], generator: torch.Generator) -> Int64[Tensor, " N"]:
+    """For each case a random other one of its group.
 
-
-def epoch_generator(seed: int, epoch: int) -> torch.Generator:
-    """A generator that depends on both numbers, and differs for any two pairs of them."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]) >> 1)
+    Raises:
+        ValueError: If a case is alone in its group.
+    """
+    group = torch.tensor(groups)
+    partners = torch.empty(len(group), dtype=torch.int64)
+    for value in sorted(set(groups)):
+        members = torch.nonzero(group == value)[:, 0]
+        count = len(members)
+        if count < 2:
+            raise ValueError(f"training needs at least two cases of a group, got {count}")
+        other = torch.arange(count) + torch.randint(1, count, (count,), generator=generator)
+        partners[members] = members[other % count]
+    return partners

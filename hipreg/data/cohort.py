@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,6 +45,31 @@ class Cohort:
                 "a cohort needs as many images, labels, labelled flags and placements as cases, "
                 f"got {counts} and shapes {self.images.shape} and {self.labels.shape}"
             )
+
+    @staticmethod
+    def of_volumes(
+        description: DatasetDescription,
+        images: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.uint8],
+    ) -> Cohort:
+        """Cases 1, 2, ... that were made on the grid, all of them labelled.
+
+        Args:
+            description: the data set.
+            images: (N, D, H, W) in [0, 1].
+            labels: (N, D, H, W).
+        """
+        n = len(images)
+        digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+        return Cohort(
+            description=description,
+            cases=tuple(range(1, n + 1)),
+            images=images,
+            labels=labels,
+            labelled=(True,) * n,
+            placements=(Placement.identity(description.size),) * n,
+            fingerprint=digest[:16],
+        )
 
     def __len__(self) -> int:
         return len(self.cases)

@@ -104,7 +104,7 @@ class DatasetDescription:
     Attributes:
         name: the module name in ``hipreg.data.datasets`` and the folder under ``data/splits``.
         title: for people.
-        labels: names of the labels by number, without background.
+        labels: names of the labels by number, without background; empty for unlabelled images.
         size: grid (D, H, W) onto which every case is put.
         spacing: edge of a voxel of that grid in mm.
         intensity: what maps intensities to [0, 1].
@@ -126,7 +126,7 @@ class DatasetDescription:
     synthetic: SyntheticSource | None = None
 
     def __post_init__(self) -> None:
-        if not self.labels or not all(0 < label < 256 for label in self.labels):
+        if not all(0 < label < 256 for label in self.labels):
             raise ValueError(
                 f"{self.name}: labels are numbered 1 to 255, got {sorted(self.labels)}"
             )

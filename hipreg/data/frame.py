@@ -118,6 +118,8 @@ def on_frame(
     size: Size,
     window: PercentileWindow | FixedWindow,
     what: str,
+    *,
+    zeros_covered: bool = True,
 ) -> npt.NDArray[np.float32]:
     """An image on the network's grid, as the training images were prepared.
 
@@ -127,6 +129,8 @@ def on_frame(
         size: Voxels D, H, W of the grid.
         window: What maps intensities to [0, 1]; percentiles are of the voxels on the grid.
         what: Named in messages.
+        zeros_covered: Whether voxels of exactly 0 are scan; False where a program that cut the
+            skull off has left them.
 
     Returns:
         (D, H, W) in [0, 1], exactly 0 where the scan covers nothing.
@@ -149,6 +153,9 @@ def on_frame(
         for position, part in zip(positions, box, strict=True)
     ]
     values = _read_at(volume, at, edge=float(np.linalg.norm(to_world[:3, 0])))
+    if not zeros_covered and values.any():
+        inside[inside] = values != 0
+        values = values[values != 0]
     if values.min() == values.max():
         raise DataError(
             f"the {what} image is constant where it is registered: choose another place with a "

@@ -18,6 +18,8 @@ nib: Any = nibabel
 """Untyped, since nibabel is typed in parts only."""
 
 ENDINGS = (".nii.gz", ".nii")
+MGH_ENDINGS = (".mgz", ".mgh")
+"""Of FreeSurfer, which are read and not written."""
 
 
 class DataError(ValueError):
@@ -46,20 +48,16 @@ class Volume:
 
 
 def read_volume(path: Path) -> Volume:
-    """Reads a NIfTI file whole, including the checksum of a compressed one.
+    """Reads a NIfTI or MGH file whole, including the checksum of a compressed one.
 
     Raises:
-        DataError: the file cannot be read, is truncated or is no NIfTI file.
+        DataError: the file cannot be read, is truncated or is of no such format.
     """
     try:
         content = path.read_bytes()
-        if path.name.endswith(".gz"):
+        if path.name.endswith((".gz", ".mgz")):
             content = gzip.decompress(content)
-        big = len(content) >= 4 and 540 in (
-            int.from_bytes(content[:4], "little"),
-            int.from_bytes(content[:4], "big"),
-        )
-        image = (nib.Nifti2Image if big else nib.Nifti1Image).from_bytes(content)
+        image = _format(path, content).from_bytes(content)
         data = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, dtype=np.float64)
     except (EOFError, zlib.error) as error:
@@ -73,12 +71,22 @@ def read_volume(path: Path) -> Volume:
         ) from error
     # The reader has no common base class for what a damaged header makes it raise.
     except Exception as error:
-        raise DataError(f"no readable NIfTI file ({error}); download or copy it again") from error
+        kind = "MGH" if path.name.endswith(MGH_ENDINGS) else "NIfTI"
+        raise DataError(f"no readable {kind} file ({error}); download or copy it again") from error
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     spacing = (float(sizes[0]), float(sizes[1]), float(sizes[2]))
     usable = bool(np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 0)
     axes = "".join(map(str, nib.aff2axcodes(affine))) if usable else "?"
     return Volume(data, affine, spacing, axes)
+
+
+def _format(path: Path, content: bytes) -> Any:
+    """The class of nibabel for a file, by its ending and its first number."""
+    if path.name.endswith(MGH_ENDINGS):
+        return nib.MGHImage
+    first = content[:4]
+    big = 540 in (int.from_bytes(first, "little"), int.from_bytes(first, "big"))
+    return nib.Nifti2Image if big else nib.Nifti1Image
 
 
 def write_volume(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hipreg.data.description import DatasetDescription
 from hipreg.data.locations import project_root
 from hipreg.data.pairs import CasePair, check_pairs
@@ -127,6 +129,69 @@ def write_splits(splits: Splits, description: DatasetDescription, folder: Path) 
     for name, cases in groups.items():
         pairs = description.pair_rule(cases)
         _write_rows(folder / f"pairs_{name}.csv", ("fixed", "moving"), pairs)
+
+
+def split_subjects(
+    subjects: Sequence[str], *, held_out: float, seed: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Training and held-out subjects, each sorted; at least two of each where there are four.
+
+    Args:
+        subjects: distinct names.
+        held_out: share of them that is held out.
+        seed: of the choice.
+
+    Raises:
+        ValueError: the share does not lie between 0 and 1, or there are fewer than two subjects.
+    """
+    if not 0 < held_out < 1:
+        raise ValueError(f"the held-out share lies between 0 and 1, got {held_out}")
+    ordered = sorted(subjects)
+    if len(ordered) < 2:
+        raise ValueError(f"pairs need at least 2 subjects, got {len(ordered)}")
+    count = (
+        0 if len(ordered) < 4 else min(max(2, round(held_out * len(ordered))), len(ordered) - 2)
+    )
+    order = np.random.default_rng(seed).permutation(len(ordered))
+    held = {ordered[k] for k in order[:count]}
+    return tuple(s for s in ordered if s not in held), tuple(sorted(held))
+
+
+def read_subjects(path: Path, known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Reads training and held-out subjects (columns subject and split, which is train or val).
+
+    Args:
+        path: the CSV file, as :func:`write_subjects` writes it.
+        known: the subjects that there are.
+
+    Raises:
+        ValueError: the file is missing or malformed, names a subject twice or one that is not
+            there, or leaves fewer than two training subjects; all bad lines are listed.
+    """
+    found: dict[str, list[str]] = {"train": [], "val": []}
+    there, faults = set(known), []
+    for line, row in _read_rows(path, ("subject", "split")):
+        subject, split = row["subject"], row["split"]
+        if split not in found:
+            faults.append(f"line {line}: split must be train or val, got {split!r}")
+        elif subject in found["train"] + found["val"]:
+            faults.append(f"line {line}: subject {subject} occurs twice")
+        elif subject not in there:
+            faults.append(f"line {line}: there is no image of subject {subject!r}")
+        else:
+            found[split].append(subject)
+    if not faults and len(found["train"]) < 2:
+        faults.append(f"training needs at least 2 subjects, got {len(found['train'])}")
+    if not faults and len(found["val"]) == 1:
+        faults.append("pairs need 2 held-out subjects or none (split val), got 1")
+    _raise_faults(path, faults)
+    return tuple(sorted(found["train"])), tuple(sorted(found["val"]))
+
+
+def write_subjects(path: Path, train: Sequence[str], val: Sequence[str]) -> None:
+    """Writes which subjects are trained on and which are held out."""
+    rows = sorted([(subject, "train") for subject in train] + [(s, "val") for s in val])
+    _write_rows(path, ("subject", "split"), rows)
 
 
 def splits_for(description: DatasetDescription, splits_dir: Path | None = None) -> Splits:

@@ -6,7 +6,6 @@ any two of them correspond point by point. Free of any patient's data.
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ import numpy.typing as npt
 
 from hipreg.data.cohort import Cohort
 from hipreg.data.description import DatasetDescription
-from hipreg.data.placement import Placement
 from hipreg.data.preprocess import IN_SCAN_MINIMUM
 from hipreg.data.synthetic_anatomy import (
     FIELD_OF_VIEW,
@@ -218,16 +216,7 @@ def synthetic_cohort(description: DatasetDescription, *, n: int, seed: int) -> C
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(fill, range(n)))
-    digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
-    return Cohort(
-        description=description,
-        cases=tuple(range(1, n + 1)),
-        images=images,
-        labels=labels,
-        labelled=(True,) * n,
-        placements=(Placement.identity(description.size),) * n,
-        fingerprint=digest[:16],
-    )
+    return Cohort.of_volumes(description, images, labels)
 
 
 def _view(size: Size) -> tuple[slice, slice, slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hipreg.evaluation.aggregate import aggregate
 from hipreg.evaluation.evaluate import PairJob, evaluate_pair, evaluate_pairs
 from hipreg.evaluation.metrics import dice, warp_label
-from hipreg.evaluation.rows import DEFINITIONS, LabelMetrics, read_rows, write_rows
+from hipreg.evaluation.rows import DEFINITIONS, NO_LABEL, LabelMetrics, read_rows, write_rows
 from hipreg.evaluation.smoothness import (
     Smoothness,
     folding_share,
@@ -17,6 +17,7 @@ from hipreg.evaluation.surface import hd95
 
 __all__ = [
     "DEFINITIONS",
+    "NO_LABEL",
     "LabelMetrics",
     "PairJob",
     "Smoothness",

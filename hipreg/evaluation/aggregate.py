@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import floor, fsum, isnan, nan
 
-from hipreg.evaluation.rows import LabelMetrics
+from hipreg.evaluation.rows import NO_LABEL, LabelMetrics
 
 _QUANTILES = {
     # name of the figure: (column, quantile over the pairs)
@@ -33,7 +33,8 @@ def aggregate(rows: Iterable[LabelMetrics]) -> dict[str, float]:
         ``dice``, ``hd95``, ``sdlogj``, ``sdlogj_2020`` and ``folding`` (means over the pairs),
         ``dice30``, ``hd95_30`` (quantile 0.3), ``sdlogj_30``, ``sdlogj_2020_30`` (quantile 0.7),
         and ``dice/label_<l>``, ``hd95/label_<l>`` per label. Labels absent from a case (nan) are
-        left out; one empty warped label makes ``hd95`` inf. A figure of nothing is nan.
+        left out; one empty warped label makes ``hd95`` inf. A figure of nothing is nan. Pairs
+        without labels (``NO_LABEL``) have the figures of smoothness alone.
 
     Raises:
         ValueError: If there are no rows, or a pair has one label twice.
@@ -42,18 +43,19 @@ def aggregate(rows: Iterable[LabelMetrics]) -> dict[str, float]:
     if not rows:
         raise ValueError("got no rows of metrics, wanted one per pair and label")
     pairs = _by_pair(rows)
-    columns = {name: _pair_values(pairs, name) for name in _PER_LABEL}
+    per_label = () if all(row.label == NO_LABEL for row in rows) else _PER_LABEL
+    columns = {name: _pair_values(pairs, name) for name in per_label}
     for name in _PER_PAIR:
         columns[name] = [getattr(group[0], name) for group in pairs.values()]
-    figures = {
-        name: mean(_known(values)) for name, values in columns.items() if name in _PER_LABEL
-    }
+    figures = {name: mean(_known(columns[name])) for name in per_label}
     figures |= {name: mean(columns[name]) for name in _PER_PAIR}
     for name, (column, level) in _QUANTILES.items():
+        if column not in columns:
+            continue
         values = columns[column]
         figures[name] = quantile(_known(values) if column in _PER_LABEL else values, level)
     for label in sorted({row.label for row in rows}):
-        for name in _PER_LABEL:
+        for name in per_label:
             values = [getattr(row, name) for row in rows if row.label == label]
             figures[f"{name}/label_{label}"] = mean(_known(values))
     return figures

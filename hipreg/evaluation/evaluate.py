@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 
 from hipreg.evaluation.metrics import DisplacementField, LabelVolume, dice, warp_label
-from hipreg.evaluation.rows import LabelMetrics
+from hipreg.evaluation.rows import NO_LABEL, LabelMetrics
 from hipreg.evaluation.smoothness import Smoothness, smoothness
 from hipreg.evaluation.surface import hd95
 
@@ -47,7 +47,7 @@ def evaluate_pair(job: PairJob, labels: Sequence[int]) -> list[LabelMetrics]:
         labels: Which labels to measure; positive and distinct.
 
     Returns:
-        One row per label, in the order of ``labels``.
+        One row per label, in the order of ``labels``; one of smoothness alone without labels.
 
     Raises:
         ValueError: If shapes, types or labels are not as stated; names the pair.
@@ -125,13 +125,15 @@ def _evaluate(job: PairJob, labels: Sequence[int]) -> list[LabelMetrics]:
             sdlogj_2020=even.sdlogj_2020,
             folding=even.folding,
         )
-        for label in labels
+        for label in labels or (NO_LABEL,)
         for overlap, distance in [_measure_label(job, warped_label, label)]
     ]
 
 
 def _measure_label(job: PairJob, warped_label: LabelVolume, label: int) -> tuple[float, float]:
     """Dice and HD95 of one label; nan where the pair does not have it on both sides."""
+    if label == NO_LABEL:
+        return nan, nan
     fixed = job.fixed_label == label
     if not fixed.any() or not (job.moving_label == label).any():
         return nan, nan
@@ -154,7 +156,7 @@ def _check_volumes(job: PairJob) -> None:
 
 
 def _check_labels(labels: Sequence[int]) -> None:
-    if not labels or min(labels) < 1 or len(set(labels)) != len(labels):
+    if min(labels, default=1) < 1 or len(set(labels)) != len(labels):
         raise ValueError(f"labels to measure are positive and distinct, got {list(labels)}")
 
 

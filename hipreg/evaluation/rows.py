@@ -13,6 +13,9 @@ DEFINITIONS = 1
 """Counts what the columns have meant: raised when one is worked out in another way, so that no
 table mixes runs from before and after."""
 
+NO_LABEL = 0
+"""The label of the one row of a pair without labels: smoothness alone, Dice and HD95 nan."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelMetrics:
@@ -21,7 +24,7 @@ class LabelMetrics:
     Attributes:
         fixed: Case number of the fixed image.
         moving: Case number of the moving image.
-        label: The label that ``dice`` and ``hd95`` speak of.
+        label: The label that ``dice`` and ``hd95`` speak of; ``NO_LABEL`` for a pair without.
         dice: 0 to 1; nan when the label is absent from the fixed or the moving case.
         hd95: Voxels; nan as for ``dice``; inf when only the warped label is empty.
         sdlogj: Spread of the pair's log-Jacobian, convention "l2r"; the same on all its rows.

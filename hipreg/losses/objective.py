@@ -79,8 +79,8 @@ class Objective:
         lcc_window: Side of the LCC window in voxels.
 
     Raises:
-        ValueError: If a term is unknown, a weight is negative, all weights are 0, or the window is
-            even.
+        ValueError: If a term is unknown, a weight is negative, all weights are 0, the window is
+            even, or overlap is to be measured on no labels.
     """
 
     def __init__(
@@ -96,6 +96,11 @@ class Objective:
         if any(weight < 0 for weight in weights.values()) or not any(weights.values()):
             raise ValueError(f"weights must be 0 or more, one above 0, got {dict(weights)}")
         check_window(lcc_window)
+        if weights.get("dice", 0) > 0 and not labels:
+            raise ValueError(
+                "the weight of dice (weight_dice) is above 0, and the images have no labels: set "
+                "it to 0"
+            )
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.labels = labels
         self.lcc_window = lcc_window

@@ -16,6 +16,8 @@ SMOOTH = 1.0
 
 def one_hot(label: LabelMap, labels: Sequence[int]) -> Float[Tensor, "B L D H W"]:
     """One float channel for each of ``labels``, in their order."""
+    if not labels:
+        return torch.empty(len(label), 0, *label.shape[2:], device=label.device)
     return torch.cat([label == value for value in labels], dim=1).float()
 
 

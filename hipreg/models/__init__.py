@@ -8,26 +8,36 @@ from hipreg.models.checkpoint import (
     initialise_from,
     load_checkpoint,
     load_net,
+    network_of,
     save_checkpoint,
 )
+from hipreg.models.kinds import KINDS, Described, Kind, build_net, kind_of
+from hipreg.models.pair_net import PairNet
 from hipreg.models.registration_net import RegistrationNet
 from hipreg.models.weights import Model, known_models, load_model, models_dir, save_model
 
 __all__ = [
     "CLASSIC_VNET",
+    "KINDS",
     "Architecture",
     "Checkpoint",
     "CheckpointError",
+    "Described",
     "InitReport",
+    "Kind",
     "Model",
+    "PairNet",
     "RegistrationNet",
     "build",
+    "build_net",
     "initialise_from",
+    "kind_of",
     "known_models",
     "load_checkpoint",
     "load_model",
     "load_net",
     "models_dir",
+    "network_of",
     "parameter_count",
     "save_checkpoint",
     "save_model",

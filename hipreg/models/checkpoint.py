@@ -6,7 +6,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from hipreg.files import replacing
-from hipreg.models.build import Architecture, build
-from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.kinds import Described, build_net, from_plain, to_plain
+from hipreg.models.pair_net import PairNet
 
 FORMAT = "hipreg-checkpoint-1"
 
@@ -29,13 +29,13 @@ class Checkpoint:
     """A network with where it comes from and, for resuming, the state of its training.
 
     Attributes:
-        architecture: What the weights belong to.
+        architecture: What the weights belong to, of any kind (see ``hipreg.models.kinds``).
         weights: The network's state dict.
         metadata: Plain values: data set, run, metrics.
         training: Optimiser state and counters; empty for weights alone.
     """
 
-    architecture: Architecture
+    architecture: Described
     weights: Mapping[str, Tensor]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     content = {
         "format": FORMAT,
-        "architecture": asdict(checkpoint.architecture),
+        "architecture": to_plain(checkpoint.architecture),
         "weights": dict(checkpoint.weights),
         "metadata": dict(checkpoint.metadata),
         "training": dict(checkpoint.training),
@@ -104,46 +104,54 @@ def load_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def architecture_from(values: Mapping[str, Any], path: Path) -> Architecture:
-    """The architecture that a file describes in plain values; lists become tuples.
+def architecture_from(values: Mapping[str, Any], path: Path) -> Described:
+    """The architecture that a file describes in plain values, of whatever kind.
 
     Raises:
-        CheckpointError: If entries are missing or unknown, or a value is impossible.
+        CheckpointError: If the kind is unknown, entries are missing or unknown, or a value is
+            impossible.
     """
-    known = {item.name for item in fields(Architecture)}
-    if set(values) != known:
-        raise CheckpointError(
-            f"{path}: its architecture has the entries {sorted(values)}, expected {sorted(known)}"
-        )
-    plain: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
     try:
-        return Architecture(**plain)
-    except (TypeError, ValueError) as error:
+        return from_plain(values)
+    except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def load_net(path: Path) -> RegistrationNet:
-    """The network of a checkpoint, every weight accounted for.
+def load_net(path: Path) -> PairNet:
+    """The registration network of a checkpoint, every weight accounted for.
 
     Raises:
-        CheckpointError: As ``load_checkpoint``, or if weights are missing, extra or misshapen.
+        CheckpointError: As ``load_checkpoint``, or if weights are missing, extra or misshapen, or
+            the network is of a kind that does not register.
     """
-    return network_of(load_checkpoint(path), path)
+    return registering(network_of(load_checkpoint(path), path), path)
 
 
-def network_of(checkpoint: Checkpoint, path: Path) -> RegistrationNet:
-    """The network of a checkpoint that was read from ``path``.
+def network_of(checkpoint: Checkpoint, path: Path) -> nn.Module:
+    """The network, of any kind, of a checkpoint that was read from ``path``.
 
     Raises:
         CheckpointError: If weights are missing, extra or misshapen.
     """
-    net = build(checkpoint.architecture)
+    net = build_net(checkpoint.architecture)
     try:
         net.load_state_dict(checkpoint.weights, strict=True)
     except RuntimeError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    return net
+
+
+def registering(net: nn.Module, path: Path) -> PairNet:
+    """The same network, known to register.
+
+    Raises:
+        CheckpointError: If it does something else.
+    """
+    if not isinstance(net, PairNet):
+        raise CheckpointError(
+            f"{path}: holds a {type(net).__name__}, which does not register; give the weights of "
+            "a registration network"
+        )
     return net
 
 

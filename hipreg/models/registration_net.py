@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hipreg.models.blocks import Features
 from hipreg.models.decoder import Decoder
 from hipreg.models.encoder import Encoder
+from hipreg.models.pair_net import PairNet
 from hipreg.spatial import GradientIntegration
 from hipreg.types import Image, Registration, Size
 
 
-class RegistrationNet(nn.Module):
+class RegistrationNet(PairNet):
     """One encoder for both images, features merged by subtraction, one decoder.
 
     Args:
@@ -33,32 +34,13 @@ class RegistrationNet(nn.Module):
 
     @property
     def size_multiple(self) -> int:
-        """Every side of the images must be a multiple of this."""
         return self.input_stride << len(self.encoder.blocks)
 
     def forward(self, moving: Image, fixed: Image) -> Registration:
-        """Register moving to fixed.
-
-        Args:
-            moving: (B, 1, D, H, W) in [0, 1].
-            fixed: (B, 1, D, H, W) in [0, 1].
-
-        Returns:
-            Displacements on the fixed grid, in voxels; float32 under autocast too.
-
-        Raises:
-            ValueError: If the shapes differ or a side is no multiple of ``size_multiple``.
-        """
         levels = [torch.sub(*level.chunk(2)) for level in self._encode(moving, fixed)]
         return self._register(levels, _size(fixed))
 
     def both_directions(self, moving: Image, fixed: Image) -> Registration:
-        """Register moving to fixed and fixed to moving, encoding each image once.
-
-        Returns:
-            A registration of batch 2B: first moving to fixed, then fixed to moving, in the order
-            of ``Pair.both_directions``.
-        """
         levels: list[Features] = [
             _BothDifferences.apply(level)  # type: ignore[no-untyped-call]
             for level in self._encode(moving, fixed)
@@ -67,7 +49,7 @@ class RegistrationNet(nn.Module):
 
     def _encode(self, moving: Image, fixed: Image) -> list[Features]:
         """Features at every level, of batch 2B: those of moving, then those of fixed."""
-        self._check(moving, fixed)
+        self.check(moving, fixed)
         images = torch.cat([moving, fixed])
         if self.input_stride > 1:
             images = F.avg_pool3d(images, self.input_stride)
@@ -81,19 +63,6 @@ class RegistrationNet(nn.Module):
         # Predictions on the network's own coarse grid are not to leave steps in the deformation.
         upsampling: Literal["nearest", "linear"] = "linear" if self.input_stride > 1 else "nearest"
         return Registration(tuple(gradients), GradientIntegration(size, upsampling))
-
-    def _check(self, moving: Image, fixed: Image) -> None:
-        if moving.shape != fixed.shape or moving.ndim != 5 or moving.shape[1] != 1:
-            raise ValueError(
-                "moving and fixed must be (B, 1, D, H, W) of one shape, got "
-                f"{tuple(moving.shape)} and {tuple(fixed.shape)}"
-            )
-        multiple = self.size_multiple
-        if any(side % multiple for side in moving.shape[2:]):
-            raise ValueError(
-                f"every side of the images must be a multiple of {multiple} "
-                f"({len(self.encoder.blocks)} pooling blocks), got {tuple(moving.shape[2:])}"
-            )
 
 
 class _BothDifferences(torch.autograd.Function):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,10 @@ from hipreg.models.checkpoint import (
     architecture_from,
     load_checkpoint,
     network_of,
+    registering,
 )
-from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.kinds import to_plain
+from hipreg.models.pair_net import PairNet
 from hipreg.types import Size
 
 FORMAT = "hipreg-model-1"
@@ -53,7 +55,7 @@ class Model:
     """
 
     name: str
-    net: RegistrationNet
+    net: PairNet
     size: Size
     dataset: str
     symmetric: bool
@@ -136,7 +138,7 @@ def save_model(
     }
     if not all(bool(value.isfinite().all()) for value in tensors.values()):
         raise ValueError(f"the weights hold values that are not finite in {dtype}")
-    shape = asdict(checkpoint.architecture)
+    shape = to_plain(checkpoint.architecture)
     header = {"format": FORMAT, "architecture": json.dumps(shape)}
     content = safetensors.torch.save(tensors, header)
     if len(content) > MAX_BYTES:
@@ -196,7 +198,7 @@ def _published(path: Path) -> Model:
     d, h, w = card["size"]
     return Model(
         name=card["name"],
-        net=network_of(checkpoint, path).eval(),
+        net=registering(network_of(checkpoint, path), path).eval(),
         size=(d, h, w),
         dataset=card["dataset"],
         symmetric=card["symmetric"],
@@ -231,7 +233,7 @@ def _bare(path: Path) -> Model:
     dataset = str(checkpoint.metadata.get("dataset", "hippocampus"))
     return Model(
         name=str(checkpoint.metadata.get("name", path.stem)),
-        net=network_of(checkpoint, path).eval(),
+        net=registering(network_of(checkpoint, path), path).eval(),
         size=describe(dataset).size,
         dataset=dataset,
         symmetric=False,

@@ -94,15 +94,18 @@ def _positions(coarse: int, full: int, upsampling: str) -> Float[Tensor, " full"
 @cache
 def _steps(coarse: Size, size: Size, upsampling: str) -> tuple[Tensor, Tensor]:
     """Lower neighbour and share of the next one, for the voxels of D, H and W in a row."""
-    axes = [_positions(a, b, upsampling) for a, b in zip(coarse, size, strict=True)]
-    position = torch.cat(axes)
-    return position.floor().int(), position.frac()
+    # Tensors of inference mode could never serve a training that comes after an evaluation.
+    with torch.inference_mode(False):
+        axes = [_positions(a, b, upsampling) for a, b in zip(coarse, size, strict=True)]
+        position = torch.cat(axes)
+        return position.floor().int(), position.frac()
 
 
 @cache
 def _operator(coarse: int, full: int, upsampling: str, device: torch.device) -> Tensor:
     """``upsample_matrix`` on a device, made and moved there once."""
-    return upsample_matrix(coarse, full, upsampling).to(device)  # type: ignore[arg-type]
+    with torch.inference_mode(False):  # see _steps
+        return upsample_matrix(coarse, full, upsampling).to(device)  # type: ignore[arg-type]
 
 
 def upsample_matrix(

@@ -5,7 +5,10 @@ from hipreg.training.compilation import compile_network
 from hipreg.training.device import choose_device
 from hipreg.training.distributed import LostProcessError, Team
 from hipreg.training.hooks import (
+    BY_DICE,
+    BY_LOSS,
     SELECTION_METRIC,
+    Criterion,
     DivergenceError,
     Evaluate,
     SaveCheckpoints,
@@ -17,9 +20,12 @@ from hipreg.training.schedule import SCHEDULES, learning_rate
 from hipreg.training.step import PRECISIONS, autocast, evaluate_objective, training_step
 
 __all__ = [
+    "BY_DICE",
+    "BY_LOSS",
     "PRECISIONS",
     "SCHEDULES",
     "SELECTION_METRIC",
+    "Criterion",
     "DivergenceError",
     "Evaluate",
     "Hook",

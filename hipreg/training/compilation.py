@@ -6,17 +6,15 @@ import logging
 
 import torch
 
-from hipreg.models import RegistrationNet
+from hipreg.models import PairNet
 from hipreg.training.step import autocast
 from hipreg.types import Image
 
 logger = logging.getLogger(__name__)
 
 
-def compile_network(
-    net: RegistrationNet, images: Image, *, symmetric: bool, precision: str
-) -> bool:
-    """Compile encoder and decoder in place, by training once on images of the shape to come.
+def compile_network(net: PairNet, images: Image, *, symmetric: bool, precision: str) -> bool:
+    """Compile a network's parts in place, by training once on images of the shape to come.
 
     Weights and their names stay as they are. Other shapes are compiled when they come.
 
@@ -29,17 +27,17 @@ def compile_network(
     Returns:
         Whether it is compiled. If not, a warning says why, once, and the network runs as it was.
     """
-    halves = (net.encoder, net.decoder)
+    parts = list(net.children())
     register = net.both_directions if symmetric else net
     try:
-        for half in halves:
-            half.compile()
+        for part in parts:
+            part.compile()
         with autocast(images.device, precision):
             registration = register(images, images)
         sum(parameters.sum() for parameters in registration.parameters).backward()  # type: ignore
     except Exception as error:  # a compiler of its own, with errors of its own
-        for half in halves:
-            half._compiled_call_impl = None
+        for part in parts:
+            part._compiled_call_impl = None
         torch.compiler.reset()
         reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
         logger.warning(

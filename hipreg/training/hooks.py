@@ -6,11 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hipreg.models.build import Architecture
-from hipreg.models.checkpoint import Checkpoint, save_checkpoint
+from hipreg.models import Checkpoint, Described, save_checkpoint
 from hipreg.training.loop import Hook, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,32 @@ logger = logging.getLogger(__name__)
 _NOTHING: Mapping[str, float] = {}
 
 SELECTION_METRIC = "selection/dice"
-"""What decides which epoch's weights are the best: never measured on validation cases."""
+"""What usually decides which epoch's weights are the best: never measured on validation cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What decides which epoch's weights are the best.
+
+    Attributes:
+        metric: Name of a metric of the log.
+        title: What people call it.
+        higher: Whether a higher value is better.
+    """
+
+    metric: str = SELECTION_METRIC
+    title: str = "Dice"
+    higher: bool = True
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best so far; NaN never is."""
+        if math.isnan(value):
+            return False
+        return best is None or (value > best if self.higher else value < best)
+
+
+BY_DICE = Criterion()
+BY_LOSS = Criterion("selection/loss", "loss on the selection pairs", higher=False)
 
 
 class DivergenceError(FloatingPointError):
@@ -58,7 +83,7 @@ class Evaluate(Hook):
 
 
 class SaveCheckpoints(Hook):
-    """Keep the last weights, and the best by ``SELECTION_METRIC``.
+    """Keep the last weights, and the best by a criterion.
 
     Where the disk takes nothing more, training goes on without; only its end needs its weights.
 
@@ -68,24 +93,26 @@ class SaveCheckpoints(Hook):
         metadata: Plain values stored with the weights.
         every: Epochs between two writes of ``last.pt``; the last epoch is always written.
         epochs: Number of the last epoch.
+        criterion: What decides which weights are the best.
     """
 
     def __init__(
         self,
         folder: Path,
-        architecture: Architecture,
+        architecture: Described,
         *,
         metadata: Mapping[str, Any],
         every: int,
         epochs: int,
+        criterion: Criterion = BY_DICE,
     ) -> None:
         self.folder, self.architecture, self.metadata = folder, architecture, dict(metadata)
-        self.every, self.epochs = every, epochs
+        self.every, self.epochs, self.criterion = every, epochs, criterion
         self.overdue = False
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
-        value = log.get(SELECTION_METRIC)
-        improved = value is not None and (state.best is None or value > state.best)
+        value = log.get(self.criterion.metric)
+        improved = value is not None and self.criterion.better(value, state.best)
         if improved:
             state.best = value
         last = state.epoch >= self.epochs or state.stop

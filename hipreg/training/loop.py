@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from hipreg.losses import Loss, Objective
-from hipreg.models.registration_net import RegistrationNet
+from hipreg.models import PairNet
 from hipreg.training import distributed
 from hipreg.training.schedule import learning_rate
 from hipreg.training.step import training_step
@@ -87,12 +87,12 @@ class TrainingState:
         net: The network.
         optimizer: Its optimiser.
         epoch: Epochs finished.
-        best: Highest selection Dice so far, None before the first evaluation.
+        best: Best value of what chooses the weights so far, None before the first evaluation.
         stop: Set by a hook to end training after the running epoch.
         so_far: The running epoch; None between two epochs.
     """
 
-    net: RegistrationNet
+    net: PairNet
     optimizer: Optimizer
     epoch: int = 0
     best: float | None = None

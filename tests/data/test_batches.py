@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from hipreg.data import CasePair, describe, synthetic_cohort
 from hipreg.data.augment import Augmentation
-from hipreg.data.batches import CaseBank, training_batches
+from hipreg.data.batches import CaseBank
 from hipreg.types import Pair
 from tests.helpers import SMALL
 
@@ -33,8 +35,7 @@ def cases_of(batches: list[Pair]) -> tuple[list[int], list[int]]:
 
 def epoch(bank: CaseBank, seed: int = 0, number: int = 0, **kwargs: object) -> list[Pair]:
     return list(
-        training_batches(
-            bank,
+        bank.batches(
             batch_size=3,
             size=SMALL,
             seed=seed,
@@ -90,3 +91,19 @@ def test_bank_copies_the_chosen_cases_of_a_cohort() -> None:
 def test_a_single_case_cannot_be_paired() -> None:
     with pytest.raises(ValueError, match="at least two cases"):
         epoch(numbered_bank(1))
+
+
+def test_cases_of_groups_are_paired_within_their_group() -> None:
+    bank = replace(numbered_bank(9), groups=(0, 1, 0, 1, 0, 1, 0, 1, 0))
+    for number in range(5):
+        moving, fixed = cases_of(epoch(bank, number=number))
+        assert sorted(fixed) == list(bank.cases)
+        for m, f in zip(moving, fixed, strict=True):
+            assert m != f
+            assert (m // 10) % 2 == (f // 10) % 2
+
+
+def test_a_case_alone_in_its_group_is_refused() -> None:
+    bank = replace(numbered_bank(3), groups=(0, 0, 1))
+    with pytest.raises(ValueError, match="two cases of a group"):
+        epoch(bank)

@@ -113,16 +113,16 @@ def test_leftovers_of_killed_processes_are_removed_when_old(
 RACE = """
 import sys, time
 from pathlib import Path
-import hipreg.data.cache as cache
+import hipreg.data.store as store
 from hipreg.data import load_cohort
 source, ready, go = map(Path, sys.argv[1:])
-publish = cache._publish
+publish = store._publish
 def wait_then_publish(*folders):
     ready.touch()
     while not go.exists():
         time.sleep(0.01)
     publish(*folders)
-cache._publish = wait_then_publish
+store._publish = wait_then_publish
 cohort = load_cohort(data_dir=source)
 print(cohort.fingerprint, float(cohort.images[:].sum()))
 """

@@ -15,8 +15,11 @@ from hipreg.data import (
     pairs_for,
     read_pairs,
     read_splits,
+    read_subjects,
     reversed_pairs,
+    split_subjects,
     splits_for,
+    write_subjects,
 )
 from hipreg.data.datasets import hippocampus
 from hipreg.data.splits import make_splits, spread_selection, write_splits
@@ -141,3 +144,33 @@ def test_selection_takes_what_is_asked_or_fails() -> None:
     assert spread_selection([3, 1, 2], 3) == (1, 2, 3)
     with pytest.raises(ValueError, match="4 of 3"):
         spread_selection([1, 2, 3], 4)
+
+
+def test_subjects_are_split_by_seed_and_never_shared() -> None:
+    subjects = [f"s{k}" for k in range(40)]
+    train, held = split_subjects(subjects, held_out=0.1, seed=0)
+    assert (len(train), len(held)) == (36, 4)
+    assert sorted([*train, *held]) == sorted(subjects)
+    assert split_subjects(subjects[::-1], held_out=0.1, seed=0) == (train, held)
+    assert split_subjects(subjects, held_out=0.1, seed=1) != (train, held)
+
+
+@pytest.mark.parametrize(("count", "held"), [(2, 0), (3, 0), (4, 2), (5, 2)])
+def test_few_subjects_leave_two_to_train_on(count: int, held: int) -> None:
+    found = split_subjects([f"s{k}" for k in range(count)], held_out=0.9, seed=0)
+    assert (len(found[0]) >= 2, len(found[1]) >= held) == (True, True)
+
+
+def test_a_list_of_subjects_comes_back_and_faults_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "subjects.csv"
+    write_subjects(path, ("a", "c"), ("b", "d"))
+    assert read_subjects(path, "abcd") == (("a", "c"), ("b", "d"))
+    path.write_text("subject,split\na,train\na,train\nx,val\nb,test\n")
+    with pytest.raises(ValueError, match="3 bad line") as raised:
+        read_subjects(path, "ab")
+    assert all(
+        word in str(raised.value) for word in ("twice", "no image of subject 'x'", "'test'")
+    )
+    path.write_text("subject,split\na,train\n")
+    with pytest.raises(ValueError, match="at least 2 subjects"):
+        read_subjects(path, "ab")

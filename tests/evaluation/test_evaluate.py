@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hipreg.evaluation import PairJob, evaluate_pair, evaluate_pairs
+from hipreg.evaluation import NO_LABEL, PairJob, aggregate, evaluate_pair, evaluate_pairs
 from tests.evaluation import reference
 
 SIZE = (9, 10, 8)
@@ -131,8 +131,21 @@ def test_faulty_pairs_are_named() -> None:
 
 
 def test_labels_and_workers_must_make_sense() -> None:
-    for labels in ((), (0, 1), (1, 1)):
+    for labels in ((0, 1), (1, 1)):
         with pytest.raises(ValueError, match="positive and distinct"):
             evaluate_pairs([job(0)], labels)
     with pytest.raises(ValueError, match="at least one worker, got 0"):
         evaluate_pairs([job(0)], (1,), workers=0)
+
+
+def test_a_pair_without_labels_has_its_smoothness_alone() -> None:
+    pair = job(3)
+    (row,) = evaluate_pair(pair, ())
+    labelled = evaluate_pair(pair, (1,))[0]
+    assert row.label == NO_LABEL
+    assert isnan(row.dice)
+    assert isnan(row.hd95)
+    assert (row.sdlogj, row.folding) == (labelled.sdlogj, labelled.folding)
+    figures = aggregate([row])
+    assert figures["sdlogj"] == row.sdlogj
+    assert not any(name.startswith(("dice", "hd95")) for name in figures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,13 +68,18 @@ def test_the_command_line_beats_named_configurations() -> None:
     assert configuration("quick", epochs=3)["epochs"] == 3
 
 
-def test_every_entry_is_explained_in_one_line() -> None:
-    source = inspect.getsource(configs.base).splitlines()
+def explained(entries: Callable[..., None]) -> None:
+    """Check that each entry of a configuration function has a comment."""
+    source = inspect.getsource(entries).splitlines()
     function = ast.parse("\n".join(source)).body[0]
     assert isinstance(function, ast.FunctionDef)
     for statement in function.body:
         line = source[statement.end_lineno - 1] if statement.end_lineno else ""
         assert "  # " in line, line
+
+
+def test_every_entry_is_explained_in_one_line() -> None:
+    explained(configs.base)
 
 
 def test_every_loss_term_has_a_weight() -> None:

@@ -12,6 +12,7 @@ import torch
 from hipreg.models import (
     Checkpoint,
     CheckpointError,
+    RegistrationNet,
     build,
     initialise_from,
     load_checkpoint,
@@ -47,7 +48,29 @@ def test_architecture_and_metadata_come_back_as_they_were(tmp_path: Path) -> Non
 
 def test_file_is_loadable_as_plain_tensors(tmp_path: Path) -> None:
     content = torch.load(saved(tmp_path / "net.pt"), weights_only=True)
-    assert content["architecture"] == asdict(TINY)
+    assert content["architecture"] == {"kind": "vnet"} | asdict(TINY)
+
+
+def test_file_from_before_there_were_kinds_is_a_vnet(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt", seed=4)
+    content = torch.load(path, weights_only=True)
+    del content["architecture"]["kind"]
+    torch.save(content, path)
+    assert load_checkpoint(path).architecture == TINY
+    assert isinstance(load_net(path), RegistrationNet)
+
+
+def test_unknown_kinds_and_entries_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.pt")
+    content = torch.load(path, weights_only=True)
+    for change, message in (
+        ({"kind": "transformer"}, r"net\.pt: .*kind 'transformer', known are .*'vnet'"),
+        ({"heads": 3}, r"net\.pt: .*entries .*'heads'"),
+        ({"pool_blocks": 0}, r"net\.pt: .*at least 1"),
+    ):
+        torch.save(content | {"architecture": content["architecture"] | change}, path)
+        with pytest.raises(CheckpointError, match=message):
+            load_checkpoint(path)
 
 
 def test_failed_write_keeps_the_old_file_and_no_rest(

@@ -81,3 +81,12 @@ def test_wrong_shapes_are_refused() -> None:
         integrate_gradients(torch.rand(1, 2, 4, 4, 4), size=(4, 4, 4))
     with pytest.raises(ValueError, match="does not divide"):
         integrate_gradients(torch.rand(1, 3, 3, 4, 4), size=(4, 4, 4))
+
+
+def test_training_may_follow_an_evaluation_of_the_same_size() -> None:
+    size = (6, 10, 14)  # of no other test: what is prepared for a size is kept
+    with torch.inference_mode():
+        integrate_gradients(torch.full((1, 3, 3, 5, 7), 0.4), size=size)
+    gradient = torch.full((1, 3, 3, 5, 7), 0.4, requires_grad=True)
+    integrate_gradients(gradient, size=size).sum().backward()
+    assert gradient.grad is not None

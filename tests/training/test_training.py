@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from hipreg.data.augment import Augmentation
-from hipreg.data.batches import CaseBank, training_batches
+from hipreg.data.batches import CaseBank
 from hipreg.losses import Loss, Objective
 from hipreg.models import build, load_checkpoint, load_net
 from hipreg.training import (
+    BY_LOSS,
     SELECTION_METRIC,
     DivergenceError,
     Evaluate,
@@ -50,8 +51,7 @@ def run(
     cases = bank()
 
     def batches(epoch: int) -> Iterable[Pair]:
-        return training_batches(
-            cases,
+        return cases.batches(
             batch_size=2,
             size=SMALL,
             augmentation=Augmentation(max_translation=1),
@@ -241,15 +241,28 @@ def test_logged_loss_is_the_mean_over_the_epochs_pairs() -> None:
     assert keep.logs[0]["train/loss"] == pytest.approx(expected, rel=1e-5)
 
 
+class Score(Hook):
+    """Log given values of a metric, one an epoch."""
+
+    def __init__(self, metric: str, values: list[float]) -> None:
+        self.metric, self.values = metric, iter(values)
+
+    def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
+        log[self.metric] = next(self.values)
+
+
+def test_best_checkpoint_by_loss_is_that_of_the_lowest_and_never_nan(tmp_path: Path) -> None:
+    saving = SaveCheckpoints(
+        tmp_path, TINY, metadata={}, every=100, epochs=RECIPE.epochs, criterion=BY_LOSS
+    )
+    state = run(fresh(), hooks=[Score(BY_LOSS.metric, [math.nan, 0.6, 0.5, 0.7]), saving])
+    best = load_checkpoint(tmp_path / "best.pt")
+    assert (best.metadata["epoch"], state.best) == (3, 0.5)
+
+
 def test_best_checkpoint_is_that_of_the_highest_selection_dice(tmp_path: Path) -> None:
-    scores = iter([0.5, 0.7, 0.6, 0.65])
-
-    class Score(Hook):
-        def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
-            log[SELECTION_METRIC] = next(scores)
-
     saving = SaveCheckpoints(tmp_path, TINY, metadata={"run": 1}, every=100, epochs=RECIPE.epochs)
-    state = run(fresh(), hooks=[Score(), saving])
+    state = run(fresh(), hooks=[Score(SELECTION_METRIC, [0.5, 0.7, 0.6, 0.65]), saving])
     best, last = load_checkpoint(tmp_path / "best.pt"), load_checkpoint(tmp_path / "last.pt")
     assert (best.metadata["epoch"], best.metadata[SELECTION_METRIC]) == (2, 0.7)
     assert last.metadata["epoch"] == RECIPE.epochs
