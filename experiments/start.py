@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from experiments import settings
+from experiments import families, settings
 from experiments.pretrained import starting_weights
 from experiments.resume import LAST, checkpoint_of, may_finish
 from experiments.run_folder import copy_file
@@ -18,7 +18,7 @@ from hipreg.models import (
     CheckpointError,
     Described,
     PairNet,
-    build,
+    build_net,
     initialise_from,
     load_checkpoint,
     parameter_count,
@@ -42,7 +42,7 @@ def start(
         ValueError: The weights to start from are missing or do not fit, saying what to do.
     """
     shape = settings.architecture(config)
-    net = build(shape, seed=config["seed"]).to(device)
+    net = fresh(shape, config).to(device)
     source = config["resume_from"]
     checkpoint = None if source is None else checkpoint_of(source)
     if checkpoint is None:
@@ -55,6 +55,15 @@ def start(
         logger.info("%s was stopped before its first checkpoint: starting anew", source)
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
     return net, state
+
+
+def fresh(shape: Described, config: Mapping[str, Any]) -> PairNet:
+    """A network as it is before it sees any pair."""
+    net = build_net(shape, seed=config["seed"])
+    if not isinstance(net, PairNet):
+        raise ValueError(f"a {type(net).__name__} registers no pairs")
+    families.give_segmenter(net, config)
+    return net
 
 
 def initialise(net: PairNet, weights: Path | None) -> None:

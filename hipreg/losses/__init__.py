@@ -3,7 +3,7 @@
 from hipreg.losses.lcc import lcc
 from hipreg.losses.objective import PUBLISHED_WEIGHTS, TERMS, Loss, Objective
 from hipreg.losses.overlap import one_hot, soft_dice_loss
-from hipreg.losses.regularisation import diffusion_penalty, l1_penalty, l2_penalty
+from hipreg.losses.regularisation import bending_penalty, diffusion_penalty, l1_penalty, l2_penalty
 from hipreg.losses.similarity import lcc_loss, mse_loss
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "TERMS",
     "Loss",
     "Objective",
+    "bending_penalty",
     "diffusion_penalty",
     "l1_penalty",
     "l2_penalty",

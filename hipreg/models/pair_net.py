@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from hipreg.types import Image, Registration
 
@@ -45,6 +46,16 @@ class PairNet(nn.Module, ABC):
             A registration of batch 2B: first moving to fixed, then fixed to moving, in the order
             of ``Pair.both_directions``.
         """
+
+    def guidance(self, moving: Image, fixed: Image) -> Float[Tensor, "2*B L D H W"] | None:
+        """What the network makes of either image before it registers them, if anything.
+
+        Returns:
+            How probable each label is in each voxel, of all moving images, then of all fixed
+            ones; None from a network that predicts no labels. ``forward`` and ``both_directions``
+            of one that does take it as ``guidance``, so that it need not be predicted again.
+        """
+        return None
 
     def check(self, moving: Image, fixed: Image) -> None:
         """Refuse images that do not suit each other or the network.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hipreg.models.blocks import LEAKY_SLOPE, Features, convolutions, normalised
+from hipreg.models.blocks import Features, convolutions, normalised
 from hipreg.models.pair_net import PairNet
 from hipreg.spatial import VelocityIntegration, exponential, upsample, warp_held
 from hipreg.types import Image, Registration, Size
@@ -19,6 +19,9 @@ STRIDE = 2
 
 HALF_SQUARINGS = 5
 """Of half the velocity, one less than of the whole."""
+
+
+STYLE = {"norm": "instance", "activation": "leaky_relu"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +79,19 @@ class VelocityNet(PairNet):
     def __init__(self, architecture: VelocityArchitecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        style = {"norm": "instance", "activation": "leaky_relu"}
         inputs = STRIDE**3 * (1 + a.features)
         widths = (inputs, *a.channels)
         self.encoder = nn.ModuleList(
             nn.Sequential(
                 _entrance(level, widths[level], width),
-                convolutions(width, width, a.encoder_convolutions[level], **style),
+                convolutions(width, width, a.encoder_convolutions[level], **STYLE),
             )
             for level, width in enumerate(a.channels)
         )
         below = (*a.channels[1:], 0)
         self.decoder = nn.ModuleList(
-            convolutions(2 * width + deeper, width, count, **style)
-            for width, deeper, count in zip(
-                a.channels, below, a.decoder_convolutions, strict=True
-            )
+            convolutions(2 * width + deeper, width, count, **STYLE)
+            for width, deeper, count in zip(a.channels, below, a.decoder_convolutions, strict=True)
         )
         self.heads = nn.ModuleList(nn.Conv3d(width, 3, 3, padding=1) for width in a.channels)
 
@@ -103,19 +103,19 @@ class VelocityNet(PairNet):
         self,
         moving: Image,
         fixed: Image,
-        features: Float[Tensor, "2*B F D H W"] | None = None,
+        guidance: Float[Tensor, "2*B F D H W"] | None = None,
     ) -> Registration:
-        """Register moving to fixed; ``features`` are those of all moving, then all fixed."""
-        return self._registration(self._velocities(moving, fixed, features), fixed)
+        """Register moving to fixed; ``guidance`` is the features of all moving, then all fixed."""
+        return self._registration(self._velocities(moving, fixed, guidance), fixed)
 
     def both_directions(
         self,
         moving: Image,
         fixed: Image,
-        features: Float[Tensor, "2*B F D H W"] | None = None,
+        guidance: Float[Tensor, "2*B F D H W"] | None = None,
     ) -> Registration:
         """One evaluation of the network: the other direction is the same velocity, negative."""
-        found = self._velocities(moving, fixed, features)
+        found = self._velocities(moving, fixed, guidance)
         return self._registration([torch.cat([v, -v]) for v in found], fixed)
 
     def _registration(self, velocities: Sequence[Tensor], fixed: Image) -> Registration:
@@ -124,16 +124,16 @@ class VelocityNet(PairNet):
         return Registration(tuple(kept), VelocityIntegration((d, h, w)))
 
     def _velocities(
-        self, moving: Image, fixed: Image, features: Tensor | None
+        self, moving: Image, fixed: Image, guidance: Tensor | None
     ) -> list[Float[Tensor, "B 3 _ _ _"]]:
         """The velocity of every level in voxels of the images, the finest first."""
         self.check(moving, fixed)
         images = torch.cat([moving, fixed])
-        given = images if features is None else torch.cat([images, features.to(images)], dim=1)
+        given = images if guidance is None else torch.cat([images, guidance.to(images)], dim=1)
         if given.shape[1] != 1 + self.architecture.features or len(given) != len(images):
             raise ValueError(
                 f"this network takes {self.architecture.features} channels of features of "
-                f"{len(images)} images, got {None if features is None else tuple(features.shape)}"
+                f"{len(images)} images, got {None if guidance is None else tuple(guidance.shape)}"
             )
         levels = self._encode(given)
         velocities: list[Tensor] = []
@@ -171,12 +171,9 @@ class VelocityNet(PairNet):
 
 def _entrance(level: int, inputs: int, width: int) -> nn.Module:
     """From the folded images, or from the level before at half its size."""
-    pool = nn.Conv3d(inputs, width, 3, padding=1) if level == 0 else _pooling(inputs, width)
-    return normalised(pool, width, norm="instance", activation="leaky_relu")
-
-
-def _pooling(inputs: int, width: int) -> nn.Module:
-    return nn.Conv3d(inputs, width, 2, stride=2)
+    pool = {"kernel_size": 3, "padding": 1} if level == 0 else {"kernel_size": 2, "stride": 2}
+    convolution = nn.Conv3d(inputs, width, **pool)  # type: ignore[arg-type]
+    return normalised(convolution, width, **STYLE)
 
 
 def half_way(
@@ -220,11 +217,7 @@ def build_velocity_net(architecture: VelocityArchitecture, *, seed: int = 0) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = VelocityNet(architecture)
-    for module in net.modules():
-        if isinstance(module, nn.Conv3d) and module.out_channels != 3:
-            nn.init.zeros_(module.bias) if module.bias is not None else None
-    for head in net.heads:
-        if architecture.zero_init:
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+    if architecture.zero_init:
+        for parameter in net.heads.parameters():
+            nn.init.zeros_(parameter)
     return net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]

@@ -260,9 +260,7 @@ def exponential(velocity: Tensor, *, squarings: int) -> tuple[Tensor, Tensor]:
     velocity, size = velocity.contiguous(), _Size.of(velocity)
     states = _scratch("exponential", len(velocity), size, squarings, of="states")
     out = torch.empty_like(velocity)
-    _call(
-        "exponential", *(len(velocity), size, squarings, _at(velocity), _at(states), _at(out))
-    )
+    _call("exponential", *(len(velocity), size, squarings, _at(velocity), _at(states), _at(out)))
     return out, states
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -38,7 +39,7 @@ def exponential(
     if native.usable(velocity):
         result: Tensor = _Exponential.apply(velocity, squarings)  # type: ignore[no-untyped-call]
         return result
-    displacement = velocity / 2**squarings
+    displacement = velocity * math.ldexp(1.0, -squarings)
     for _ in range(squarings):
         displacement = displacement + warp_held(displacement, displacement)
     return displacement

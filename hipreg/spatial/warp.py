@@ -151,7 +151,8 @@ class _ReadDisplaced(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        return native.read_displaced_slope(*ctx.saved_tensors, upstream)
+        volume, displacement = ctx.saved_tensors
+        return native.read_displaced_slope(volume, displacement, upstream)
 
 
 def _compiled(volume: Tensor, field: Tensor) -> bool:
