@@ -12,12 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hipreg.models.described import Described
-from hipreg.models.pair_net import PairNet
+from hipreg.models.pair_net import FlowNet, Guidance
 from hipreg.models.velocity_net import VelocityArchitecture, VelocityNet
 from hipreg.types import Image, Registration
-
-Labels = Float[Tensor, "2*B L D H W"]
-"""How probable each label is in each voxel, of all moving images, then of all fixed ones."""
 
 
 class Segmenter(Protocol):
@@ -48,7 +45,7 @@ class GuidedArchitecture:
     flips: tuple[int, ...] = ()
 
 
-class GuidedNet(PairNet):
+class GuidedNet(FlowNet):
     """A frozen segmentation network and a velocity network that sees images and predictions.
 
     Images are all it is given: labels of a pair never enter.
@@ -66,7 +63,7 @@ class GuidedNet(PairNet):
         if not (hasattr(segmenter, "probabilities") and hasattr(segmenter, "size_multiple")):
             raise ValueError(f"a {type(segmenter).__name__} segments nothing")
         self.segmenter = segmenter.requires_grad_(False).eval()
-        self.velocity: VelocityNet = velocity
+        self.velocity = velocity
         self.flips = tuple(flips)
 
     @property
@@ -83,18 +80,20 @@ class GuidedNet(PairNet):
         self.segmenter.eval()
         return self
 
-    def guidance(self, moving: Image, fixed: Image) -> Labels:
+    def guidance(self, moving: Image, fixed: Image) -> Guidance:
         with torch.no_grad():
             images = torch.cat([moving, fixed])
             return self._segmenter.probabilities(images, flips=self.flips)
 
-    def forward(self, moving: Image, fixed: Image, guidance: Tensor | None = None) -> Registration:
+    def forward(
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
+    ) -> Registration:
         self.check(moving, fixed)
         seen = self.guidance(moving, fixed) if guidance is None else guidance
-        return self.velocity.forward(moving, fixed, seen)
+        return self.velocity(moving, fixed, seen)
 
     def both_directions(
-        self, moving: Image, fixed: Image, guidance: Tensor | None = None
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
         self.check(moving, fixed)
         seen = self.guidance(moving, fixed) if guidance is None else guidance

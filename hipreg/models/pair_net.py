@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from hipreg.types import Image, Registration
 
+Guidance = Float[Tensor, "2*B L D H W"]
+"""How probable each label is in each voxel, of all moving images, then of all fixed ones."""
+
 
 class PairNet(nn.Module, ABC):
     """A network from moving and fixed images to a registration."""
@@ -47,16 +50,6 @@ class PairNet(nn.Module, ABC):
             of ``Pair.both_directions``.
         """
 
-    def guidance(self, moving: Image, fixed: Image) -> Float[Tensor, "2*B L D H W"] | None:
-        """What the network makes of either image before it registers them, if anything.
-
-        Returns:
-            How probable each label is in each voxel, of all moving images, then of all fixed
-            ones; None from a network that predicts no labels. ``forward`` and ``both_directions``
-            of one that does take it as ``guidance``, so that it need not be predicted again.
-        """
-        return None
-
     def check(self, moving: Image, fixed: Image) -> None:
         """Refuse images that do not suit each other or the network.
 
@@ -73,3 +66,30 @@ class PairNet(nn.Module, ABC):
                 f"every side of the images must be a multiple of {self.size_multiple} (for the "
                 f"network's poolings), got {tuple(moving.shape[2:])}"
             )
+
+
+class FlowNet(PairNet):
+    """A network that predicts one stationary velocity a pair: the transform of what it returns is
+    a ``VelocityIntegration``."""
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, moving: Image, fixed: Image, guidance: Guidance | None = None
+        ) -> Registration: ...
+
+    def guidance(self, moving: Image, fixed: Image) -> Guidance | None:
+        """The labels that the network itself predicts, by which it registers; None without."""
+        return None
+
+    @abstractmethod
+    def forward(
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
+    ) -> Registration:
+        """Register moving to fixed; ``guidance`` is predicted where it is not given."""
+
+    @abstractmethod
+    def both_directions(
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
+    ) -> Registration:
+        """The same velocity and its negative: batch 2B."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hipreg.models.blocks import Features, convolutions, normalised
-from hipreg.models.pair_net import PairNet
+from hipreg.models.pair_net import FlowNet, Guidance
 from hipreg.spatial import VelocityIntegration, exponential, upsample, warp_held
 from hipreg.types import Image, Registration, Size
 
@@ -64,7 +64,7 @@ class VelocityArchitecture:
             raise ValueError(f"features are 0 or more channels, got {self.features}")
 
 
-class VelocityNet(PairNet):
+class VelocityNet(FlowNet):
     """A siamese encoder, and a decoder that meets both images half way at every level.
 
     With v the velocity so far, the features of moving are read along exp(v / 2) and those of fixed
@@ -100,19 +100,13 @@ class VelocityNet(PairNet):
         return STRIDE << (len(self.encoder) - 1)
 
     def forward(
-        self,
-        moving: Image,
-        fixed: Image,
-        guidance: Float[Tensor, "2*B F D H W"] | None = None,
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
         """Register moving to fixed; ``guidance`` is the features of all moving, then all fixed."""
         return self._registration(self._velocities(moving, fixed, guidance), fixed)
 
     def both_directions(
-        self,
-        moving: Image,
-        fixed: Image,
-        guidance: Float[Tensor, "2*B F D H W"] | None = None,
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
         """One evaluation of the network: the other direction is the same velocity, negative."""
         found = self._velocities(moving, fixed, guidance)
@@ -124,7 +118,7 @@ class VelocityNet(PairNet):
         return Registration(tuple(kept), VelocityIntegration((d, h, w)))
 
     def _velocities(
-        self, moving: Image, fixed: Image, guidance: Tensor | None
+        self, moving: Image, fixed: Image, guidance: Guidance | None
     ) -> list[Float[Tensor, "B 3 _ _ _"]]:
         """The velocity of every level in voxels of the images, the finest first."""
         self.check(moving, fixed)
