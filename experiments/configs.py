@@ -73,6 +73,7 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
     usual = {"symmetric": short, "deep_supervision": not short}
     switches = {
         "velocity": config["model"] == "velocity" and profile not in PROFILES,
+        "instance": config["instance_steps"] > 0,
         "guided": config["segmenter"] is not None and profile != "guided",
         "sym": config["symmetric"] and not usual["symmetric"],
         "no_sym": usual["symmetric"] and not config["symmetric"],
@@ -145,6 +146,7 @@ def base() -> None:
     precision = "float32"  # float32 or bfloat16, of the network
     compile = False  # torch.compile the network; a minute at the start, worth it on GPUs
     max_minutes = None  # stop training after the epoch that reaches this; None: never
+    instance_steps = 0  # instance optimisation in the last evaluation: so many steps at most
     # --- running
     seed = 0  # of initial weights, pairs and augmentation
     device = "auto"  # auto, cpu, cuda or cuda:N

@@ -23,6 +23,8 @@ from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Loss, Objective
 from hipreg.models import PairNet, load_net
+from hipreg.prediction import Refinement
+from hipreg.prediction.refined import Refined
 from hipreg.training import (
     Evaluate,
     Hook,
@@ -37,6 +39,7 @@ from hipreg.training import (
     train,
 )
 from hipreg.training.distributed import ALONE
+from hipreg.training.step import Registrar
 from hipreg.types import Pair, Size
 
 logger = logging.getLogger(__name__)
@@ -91,7 +94,7 @@ def fit(
         if limit.reached:
             logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
         with STOP.at_once():
-            finish(evaluator, folder, record)
+            finish(evaluator, folder, record, instance_steps=config["instance_steps"])
     leave(run, folder)
     logger.info("Weights, metrics per pair, curves and panel: %s", folder)
     return state.best
@@ -224,11 +227,17 @@ class Evaluator:
 
     def __init__(self, net: PairNet, cases: Cases, goal: Objective, inference: Inference) -> None:
         self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
+        self.registrar: Registrar = net
+
+    def refine(self, steps: int) -> None:
+        """From here on, register with so many steps of instance optimisation at most."""
+        if steps:
+            self.registrar = Refined(self.net, Refinement(steps=steps), self.goal.lcc_window)
 
     def on(self, split: str) -> NetworkEvaluation:
         """Metrics and losses on a split's pairs."""
         return evaluate_network(
-            self.net,
+            self.registrar,
             self.cases.held,
             self.cases.pairs[split],
             self.inference,
@@ -254,12 +263,15 @@ class Evaluator:
         return metrics
 
 
-def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
+def finish(
+    evaluator: Evaluator, folder: Path, record: RecordEpochs, *, instance_steps: int = 0
+) -> None:
     """Evaluate the best weights on the validation pairs and draw what is worth looking at."""
     best = folder / "best.pt"
     weights = best if best.exists() else folder / "last.pt"
     evaluator.net.load_state_dict(load_net(weights).state_dict())
     evaluator.net.eval()
+    evaluator.refine(instance_steps)
     rows = evaluator.on("val").rows
     outputs.write_metrics(folder / "pairs_val.csv", rows)
     outputs.write_metrics(
@@ -269,7 +281,7 @@ def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
     outputs.draw_curves(folder / "curves.png", record.history)
     outputs.draw_panel(
         folder / "panel.png",
-        evaluator.net,
+        evaluator.registrar,
         evaluator.cases,
         outputs.median_pair(rows),
         evaluator.inference,
