@@ -19,13 +19,13 @@ def l2_penalty(deviation: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
 
 
 def bending_penalty(field: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
-    """Mean squared second derivative of a field (Rueckert et al. 1999); 0 for affine ones.
+    """Sum of a field's mean squared second derivatives (Rueckert et al. 1999); 0 for affine ones.
 
     Args:
         field: (B, 3, D, H, W), at least three voxels along each axis.
 
     Returns:
-        (B,), the mean over components and voxels of the squares of all nine second differences.
+        (B,), the sum of the nine second differences' squares, each a mean over components and voxels.
     """
     total = field.new_zeros(len(field))
     for axis in (2, 3, 4):
