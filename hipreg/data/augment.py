@@ -7,12 +7,14 @@ affine maps that can be logged, replayed and tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from hipreg.data.channels import one_hot
 from hipreg.spatial import sample_affine
 from hipreg.types import Image, LabelMap, Pair, Size
 
@@ -28,6 +30,7 @@ class Augmentation:
         quarter_turns: Rotate by a random multiple of 90 degrees in one random plane, of those
             whose two sides are equal.
         affine: Rotate about one random axis, shift and zoom isotropically.
+        every_axis: Let ``affine`` rotate about all axes and zoom each by an amount of its own.
         max_rotation: Largest angle of the affine rotation, in degrees.
         max_translation: Largest shift along each axis, in voxels.
         max_zoom: Largest relative change of size.
@@ -37,6 +40,7 @@ class Augmentation:
     flips: bool = True
     quarter_turns: bool = True
     affine: bool = True
+    every_axis: bool = False
     max_rotation: float = 20.0
     max_translation: float = 10.0
     max_zoom: float = 0.2
@@ -90,7 +94,8 @@ def draw(
     if augmentation.quarter_turns:
         matrix = _quarter_turns(batch, size, generator) @ matrix
     if augmentation.affine:
-        affine, shift = _affine(augmentation, batch, generator)
+        drawn = _affine_of_every_axis if augmentation.every_axis else _affine
+        affine, shift = drawn(augmentation, batch, generator)
         matrix, offset = affine @ matrix, offset + shift
     if augmentation.random_crop:
         slack = torch.tensor([float(max(a - b, 0)) for a, b in zip(source, size, strict=True)])
@@ -121,13 +126,40 @@ def _affine(
     symmetric = torch.rand(batch, 5, generator=generator) * 2 - 1
     angle = symmetric[:, 0] * math.radians(augmentation.max_rotation)
     zoom = 1 + symmetric[:, 1] * augmentation.max_zoom
-    matrix = torch.eye(3).repeat(batch, 1, 1)
-    for b in range(batch):
-        first, second = AXIS_PAIRS[int(plane[b])]
-        matrix[b, first, first] = matrix[b, second, second] = torch.cos(angle[b])
-        matrix[b, second, first] = torch.sin(angle[b])
-        matrix[b, first, second] = -torch.sin(angle[b])
+    matrix = torch.stack([_rotation(AXIS_PAIRS[int(plane[b])], angle[b]) for b in range(batch)])
     return matrix * zoom[:, None, None], symmetric[:, 2:] * augmentation.max_translation
+
+
+def _affine_of_every_axis(
+    augmentation: Augmentation, batch: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    symmetric = torch.rand(batch, 10, generator=generator) * 2 - 1
+    angles = symmetric[:, :3] * math.radians(augmentation.max_rotation)
+    # Half of the zoom is of all axes together and half of each alone, so that both are seen.
+    together, alone = (symmetric[:, part] * augmentation.max_zoom / 2 for part in _ZOOMS)
+    matrix = torch.stack([_rotations(some) for some in angles])
+    return (
+        matrix * (1 + together + alone)[:, None, :],
+        symmetric[:, 7:] * augmentation.max_translation,
+    )
+
+
+_ZOOMS = (slice(3, 4), slice(4, 7))
+
+
+def _rotations(angles: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
+    first, second, third = (
+        _rotation(plane, angle) for plane, angle in zip(AXIS_PAIRS, angles, strict=True)
+    )
+    return first @ second @ third
+
+
+def _rotation(plane: tuple[int, int], angle: Tensor) -> Float[Tensor, "3 3"]:
+    first, second = plane
+    matrix = torch.eye(3)
+    matrix[first, first] = matrix[second, second] = torch.cos(angle)
+    matrix[second, first], matrix[first, second] = torch.sin(angle), -torch.sin(angle)
+    return matrix
 
 
 def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
@@ -171,6 +203,35 @@ def resample(
     """
     between = _between_voxels(maps, tuple(images.shape[2:]), size).to(images.device)
     return sample_affine(images, labels, between, rows=rows, size=size)
+
+
+def resample_channels(
+    images: Image,
+    labels: LabelMap,
+    maps: AffineMaps,
+    *,
+    wanted: Sequence[int],
+    size: Size,
+) -> tuple[Image, Float[Tensor, "B L d h w"]]:
+    """Images and labels, each under its own map and both linearly: labels become soft.
+
+    A label that a turned grid cuts has the part of a voxel that it covers, instead of steps.
+
+    Args:
+        images: (B, 1, D, H, W), on any device.
+        labels: (B, 1, D, H, W).
+        maps: B maps, moved to the images' device.
+        wanted: Values of the L labels.
+        size: Voxels D, H, W of the result.
+
+    Returns:
+        (B, 1, *size) images and (B, L, *size) in [0, 1]; outside the source they are 0.
+    """
+    rows = torch.arange(len(images), device=images.device)
+    between = _between_voxels(maps, tuple(images.shape[2:]), size).to(images.device)
+    channels = torch.cat([images, one_hot(labels, wanted)], dim=1)
+    read, _ = sample_affine(channels, labels, between, rows=rows, size=size)
+    return read[:, :1], read[:, 1:]
 
 
 def _between_voxels(

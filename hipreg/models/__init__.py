@@ -14,6 +14,7 @@ from hipreg.models.checkpoint import (
 from hipreg.models.kinds import KINDS, Described, Kind, build_net, kind_of
 from hipreg.models.pair_net import PairNet
 from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.segmentation import SegmentationArchitecture, SegmentationNet
 from hipreg.models.weights import Model, known_models, load_model, models_dir, save_model
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Model",
     "PairNet",
     "RegistrationNet",
+    "SegmentationArchitecture",
+    "SegmentationNet",
     "build",
     "build_net",
     "initialise_from",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, cast
 from torch import nn
 
 from hipreg.models.build import Architecture, build
+from hipreg.models.segmentation import SegmentationArchitecture, build_segmentation
 
 
 class Described(Protocol):
@@ -32,6 +33,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "vnet": Kind(Architecture, build),
+    "segmentation": Kind(SegmentationArchitecture, build_segmentation),
 }
 """Every kind by the name that it has in files. To add one, add it here."""
 
