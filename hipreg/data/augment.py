@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -27,6 +27,7 @@ class Augmentation:
 
     Attributes:
         flips: Mirror each axis with probability one half.
+        flip_axes: The axes that ``flips`` may mirror.
         quarter_turns: Rotate by a random multiple of 90 degrees in one random plane, of those
             whose two sides are equal.
         affine: Rotate about one random axis, shift and zoom isotropically.
@@ -38,6 +39,7 @@ class Augmentation:
     """
 
     flips: bool = True
+    flip_axes: tuple[int, ...] = (0, 1, 2)
     quarter_turns: bool = True
     affine: bool = True
     every_axis: bool = False
@@ -90,6 +92,7 @@ def draw(
     offset = torch.zeros(batch, 3)
     if augmentation.flips:
         signs = torch.randint(0, 2, (batch, 3), generator=generator) * 2.0 - 1.0
+        signs[:, [axis for axis in range(3) if axis not in augmentation.flip_axes]] = 1.0
         matrix = torch.diag_embed(signs) @ matrix
     if augmentation.quarter_turns:
         matrix = _quarter_turns(batch, size, generator) @ matrix
@@ -250,18 +253,20 @@ def central_crop(pair: Pair, *, size: Size) -> Pair:
     Raises:
         ValueError: If ``size`` is larger than the pair along an axis.
     """
-    full = tuple(pair.fixed.shape[2:])
+    return Pair(*(central_part(getattr(pair, item.name), size=size) for item in fields(pair)))
+
+
+def central_part(volume: Tensor, *, size: Size) -> Tensor:
+    """The central part of (..., D, H, W), as a view; an odd rest is cut at the far end.
+
+    Raises:
+        ValueError: If ``size`` is larger than the volume along an axis.
+    """
+    full = tuple(volume.shape[-3:])
     if any(part > whole for part, whole in zip(size, full, strict=True)):
         raise ValueError(f"a crop of {size} does not fit into volumes of {full}")
-    if full == tuple(size):
-        return pair
     d, h, w = (
         slice((whole - part) // 2, (whole - part) // 2 + part)
         for part, whole in zip(size, full, strict=True)
     )
-    return Pair(
-        moving=pair.moving[..., d, h, w],
-        fixed=pair.fixed[..., d, h, w],
-        moving_label=pair.moving_label[..., d, h, w],
-        fixed_label=pair.fixed_label[..., d, h, w],
-    )
+    return volume[..., d, h, w]

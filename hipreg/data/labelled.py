@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hipreg.data.augment import AffineMaps, Augmentation, draw, resample_channels
 from hipreg.data.batches import CaseBank, epoch_generator
+from hipreg.data.channels import soften
 from hipreg.data.intensity import (
     Intensities,
     IntensityChange,
@@ -39,7 +40,7 @@ class CasePlan:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def make(self, bank: CaseBank, *, labels: Sequence[int]) -> Labelled:
+    def make(self, bank: CaseBank, *, labels: Sequence[int], border: float = 0) -> Labelled:
         """The batch, on the bank's device.
 
         Image and labels are read at the same positions, and both linearly: a label that is cut
@@ -48,12 +49,18 @@ class CasePlan:
         Args:
             bank: The cases.
             labels: Values of the labels to be told apart.
+            border: How far labels fade, see ``soften``.
+
+        Raises:
+            ValueError: If ``border`` lies outside its range.
         """
         rows = self.rows.to(bank.images.device)
         images, targets = resample_channels(
             bank.images[rows], bank.labels[rows], self.maps, wanted=labels, size=self.size
         )
-        return Labelled(change_intensities(images, self.intensities), targets)
+        return Labelled(
+            change_intensities(images, self.intensities), soften(targets, border=border)
+        )
 
 
 def case_plans(

@@ -1,6 +1,6 @@
 """What training minimises: pure functions and their weighted sum."""
 
-from hipreg.data.channels import one_hot
+from hipreg.data.channels import one_hot, soften
 from hipreg.losses.lcc import lcc
 from hipreg.losses.objective import PUBLISHED_WEIGHTS, TERMS, Loss, Objective
 from hipreg.losses.overlap import soft_dice_loss
@@ -9,7 +9,6 @@ from hipreg.losses.segmentation import (
     SEGMENTATION_TERMS,
     segmentation_loss,
     soft_cross_entropy,
-    soften,
 )
 from hipreg.losses.similarity import lcc_loss, mse_loss
 
