@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,9 @@ from hipreg.evaluation.figures.canvas import INK, TEXT, new_figure, save_png
 from hipreg.evaluation.figures.panel import brightest, draw_legend, mean_dice, outline, show
 from hipreg.evaluation.figures.view import PanelVolumes, View
 from hipreg.evaluation.metrics import LabelVolume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDTH = 7.2
 _AXES = (0, 1, 2)
@@ -36,28 +40,31 @@ def segmentation_panel(
     if not cases:
         raise ValueError("a figure of segmentations needs at least one case, got none")
     rows = [[View.across(_volumes(*volumes), axis) for axis in _AXES] for _, *volumes in cases]
-    # One scale for all: the widest row fills the page, and a voxel is as large in every picture.
-    inches = _WIDTH / max(sum(view.extent[0] for view in row) for row in rows)
-    heights = [inches * max(view.extent[1] for view in row) for row in rows]
-    figure = new_figure(_WIDTH, sum(heights) + 0.3 * len(rows) + 0.4)
-    grid = figure.add_gridspec(
-        len(rows),
-        len(_AXES),
-        height_ratios=heights,
-        width_ratios=[view.extent[0] for view in rows[0]],
-    )
+    # One scale for all: a voxel is as large in every picture, and the columns fill the page.
+    widths = [max(row[k].extent[0] for row in rows) for k in range(len(_AXES))]
+    heights = [max(view.extent[1] for view in row) for row in rows]
+    tall = _WIDTH / sum(widths) * sum(heights)
+    figure = new_figure(_WIDTH, tall + 0.25 * len(rows) + 0.3)
+    grid = figure.add_gridspec(len(rows), len(_AXES), height_ratios=heights, width_ratios=widths)
     for i, (row, (name, *_)) in enumerate(zip(rows, cases, strict=True)):
         for k, view in enumerate(row):
             axes = figure.add_subplot(grid[i, k])
-            plane = view.cut(view.volumes.fixed)
-            found = view.volumes.moving_label
-            title = f"{name}, Dice {mean_dice(view, found):.3f}" if k == 0 else ""
-            show(axes, plane, "", cmap="gray", vmin=0.0, vmax=brightest([plane]))
-            axes.set_title(title, size=TEXT, color=INK, loc="left", pad=3)
-            outline(axes, view, view.volumes.fixed_label, filled=True)
-            outline(axes, view, found)
+            _draw(axes, view, room=(widths[k], heights[i]))
+            if k == 0:
+                title = f"{name}, Dice {mean_dice(view, view.volumes.moving_label):.3f}"
+                axes.set_title(title, size=TEXT, color=INK, loc="left", pad=3)
     draw_legend(figure, rows[0][0], label_names or {}, filled="true", lined="found")
     save_png(figure, path)
+
+
+def _draw(axes: Axes, view: View, *, room: tuple[int, int]) -> None:
+    plane = view.cut(view.volumes.fixed)
+    show(axes, plane, "", cmap="gray", vmin=0.0, vmax=brightest([plane]))
+    outline(axes, view, view.volumes.fixed_label, filled=True)
+    outline(axes, view, view.volumes.moving_label)
+    right, up = ((whole - part) / 2 for whole, part in zip(room, view.extent, strict=True))
+    width, height = view.extent
+    axes.set(xlim=(-0.5 - right, width - 0.5 + right), ylim=(-0.5 - up, height - 0.5 + up))
 
 
 def _volumes(
