@@ -12,6 +12,7 @@ its number, its folder or ``latest``.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from experiments.segmentation.configs import NAMED, base
 from experiments.segmentation.fit import fit
 from experiments.signals import STOP
 from experiments.tracking import artifacts_folder, new_experiment, plain
+from hipreg.training import Team
 
 if TYPE_CHECKING:
     from sacred.run import Run
@@ -64,6 +66,8 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
 
 def main_program(arguments: Sequence[str]) -> None:
     """The command line."""
+    if Team.launched(os.environ).size > 1:
+        sys.exit("Error: a segmentation trains in one process; start it without torchrun")
     try:
         words = command_line(arguments, runs_root(), experiment=NAME)
     except ValueError as error:
