@@ -218,6 +218,11 @@ def add_configs(experiment: Experiment) -> None:
     """Give an experiment the base configuration and all named ones."""
     experiment.config(base)
     experiment.config(families)
-    for name, (purpose, entries) in NAMED.items():
+    add_named(experiment, NAMED)
+
+
+def add_named(experiment: Experiment, named: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Give an experiment named configurations: what each is for, and what it changes."""
+    for name, (purpose, entries) in named.items():
         experiment.add_named_config(name, dict(entries))
         experiment.named_configs[name].__doc__ = purpose

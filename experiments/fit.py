@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
-from experiments.errors import PlainError, said_plainly
-from experiments.monitor import RecordEpochs, ShowProgress
-from experiments.resume import LAST
-from experiments.signals import STOP, StoppedError
-from experiments.start import carry_checkpoints, start
-from experiments.tracking import note, runs_folder
+from experiments.course import Course
+from experiments.errors import said_plainly
+from experiments.signals import STOP
+from experiments.start import start
+from experiments.tracking import runs_folder
 from hipreg.data.batches import training_plans
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
-from hipreg.losses import Loss, Objective
+from hipreg.losses import Objective
 from hipreg.models import PairNet, load_net
 from hipreg.prediction import Refinement
 from hipreg.prediction.refined import Refined
-from hipreg.training import (
-    Evaluate,
-    Hook,
-    LostProcessError,
-    SaveCheckpoints,
-    StopOnDivergence,
-    Team,
-    TimeLimit,
-    TrainingState,
-    compile_network,
-    distributed,
-    train,
-)
+from hipreg.training import Hook, Team, TrainingState, compile_network, distributed, train
 from hipreg.training.distributed import ALONE
 from hipreg.training.step import Registrar
 from hipreg.types import Pair, Size
@@ -68,35 +55,21 @@ def fit(
             seen_in_training(config, cases, net)  # refuses a crop that does not fit
             distributed.refuse_batch_norm(net)
         distributed.meet()  # from here the others follow: what can be wrong was said, once
-        folder.mkdir(parents=True, exist_ok=True)
-        if config["resume_from"] is not None:
-            carry_checkpoints(config["resume_from"], folder)
-            note(run, resumed_at_epoch=state.epoch)
-        record, limit = RecordEpochs(run, goal), TimeLimit(config["max_minutes"])
-    saving = SaveCheckpoints(
-        folder,
-        settings.architecture(config),
+        course = Course.begin(
+            run,
+            config,
+            folder,
+            state,
+            weights=goal.weights,
+            settings={"lcc_window": float(goal.lcc_window)},
+        )
+    course.go(
+        lambda hooks: optimise(state, goal, config, cases, team=team, hooks=hooks),
+        monitor=evaluator.monitor,
+        finish=lambda: finish(evaluator, course, instance_steps=config["instance_steps"]),
+        architecture=settings.architecture(config),
         metadata=provenance(run, config, cases),
-        every=config["save_every"],
-        epochs=config["epochs"],
     )
-    hooks = [
-        StopOnDivergence(),
-        limit,
-        Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
-        record,
-        saving,
-        ShowProgress(epochs=config["epochs"], every=config["print_every"]),
-        StopOnSignal(),
-    ]
-    with full_disk_said_plainly(run), left_resumable(run, state, saving):
-        optimise(state, goal, config, cases, team=team, hooks=hooks)
-        if limit.reached:
-            logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
-        with STOP.at_once():
-            finish(evaluator, folder, record, instance_steps=config["instance_steps"])
-    leave(run, folder)
-    logger.info("Weights, metrics per pair, curves and panel: %s", folder)
     return state.best
 
 
@@ -113,49 +86,6 @@ def follow(config: Mapping[str, Any], cases: Cases, runs: Path, *, team: Team) -
     optimise(state, settings.objective(config, cases.labels), config, cases, team=team)
 
 
-class StopOnSignal(Hook):
-    """End training after the step in which it was asked to end."""
-
-    def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
-        STOP.check()
-
-
-@contextmanager
-def left_resumable(run: Run, state: TrainingState, saving: SaveCheckpoints) -> Iterator[None]:
-    """Write a checkpoint of the last whole step before a training that is broken off ends.
-
-    A run that is stopped after its last epoch has that epoch's checkpoint already.
-    """
-    try:
-        yield
-    except (StoppedError, LostProcessError) as error:
-        where = f"after epoch {state.epoch}"
-        if state.so_far is not None:
-            where = f"after step {state.so_far.steps} of epoch {state.epoch + 1}"
-            try:
-                saving.save(LAST, state)
-            except OSError as problem:
-                logger.warning("%s. It can be resumed from the checkpoint before", problem)
-        leave(run, saving.folder)
-        if isinstance(error, StoppedError):
-            raise StoppedError(error.signal, where + how_to_go_on(run)) from None
-        raise
-
-
-@contextmanager
-def full_disk_said_plainly(run: Run) -> Iterator[None]:
-    """Turn what the system says of files into one message."""
-    try:
-        yield
-    except OSError as error:
-        raise PlainError(f"{error}{how_to_go_on(run)}") from error
-
-
-def how_to_go_on(run: Run) -> str:
-    """What to do with a run that was broken off."""
-    return "" if run._id is None else f"; go on with: python experiments/train.py resume {run._id}"
-
-
 def optimise(
     state: TrainingState,
     goal: Objective,
@@ -166,7 +96,8 @@ def optimise(
     hooks: Sequence[Hook] = (),
 ) -> None:
     """Train on this process's share of every batch, and part from the other processes."""
-    size = seen_in_training(config, cases, state.net)
+    net = cast("PairNet", state.net)
+    size = seen_in_training(config, cases, net)
 
     def batches(epoch: int) -> Iterator[Pair]:
         plans = training_plans(
@@ -179,10 +110,10 @@ def optimise(
         )
         return (plan.part(team.share(len(plan))).make(cases.fit) for plan in plans)
 
-    distributed.share_weights(state.net)
+    distributed.share_weights(net)
     if config["compile"]:
         compile_network(
-            state.net,
+            net,
             torch.zeros(config["batch_size"], 1, *size, device=cases.fit.images.device),
             symmetric=config["symmetric"],
             precision=config["precision"],
@@ -263,13 +194,10 @@ class Evaluator:
         return metrics
 
 
-def finish(
-    evaluator: Evaluator, folder: Path, record: RecordEpochs, *, instance_steps: int = 0
-) -> None:
+def finish(evaluator: Evaluator, course: Course, *, instance_steps: int = 0) -> None:
     """Evaluate the best weights on the validation pairs and draw what is worth looking at."""
-    best = folder / "best.pt"
-    weights = best if best.exists() else folder / "last.pt"
-    evaluator.net.load_state_dict(load_net(weights).state_dict())
+    folder, record = course.folder, course.record
+    evaluator.net.load_state_dict(load_net(course.best_weights()).state_dict())
     evaluator.net.eval()
     evaluator.refine(instance_steps)
     rows = evaluator.on("val").rows
@@ -294,10 +222,3 @@ def finish(
         *(figures[name] for name in ("dice", "dice30", "hd95", "sdlogj")),
         100 * figures["folding"],
     )
-
-
-def leave(run: Run, folder: Path) -> None:
-    """Hand all files to the run's observers."""
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            run.add_artifact(path)

@@ -36,7 +36,9 @@ CHANGEABLE = (
 )
 """Entries that a resumed run may change: all others make it another training."""
 
-USAGE = "python experiments/train.py resume RUN [--runs-dir DIR] [with epochs=40 ...]"
+USAGE = "python experiments/{}.py resume RUN [--runs-dir DIR] [with epochs=40 ...]"
+TRAIN = "train"
+"""The name of the experiment that trains a network that registers."""
 LATEST = "latest"
 LAST = "last.pt"
 
@@ -84,29 +86,45 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
     return _arguments(record, overrides)
 
 
-def find_run(root: Path, wanted: str) -> RunRecord:
+def find_run(root: Path, wanted: str, experiment: str | None = TRAIN) -> RunRecord:
     """The run that a user names.
 
     Args:
         root: the folder of all runs.
         wanted: its id, its folder, or "latest" for the newest that is not running.
+        experiment: the name of the experiment that it must be a run of; None for any.
 
     Raises:
-        ResumeError: there is none.
+        ResumeError: there is none, or it is a run of another experiment.
     """
     if wanted == LATEST:
         for record in reversed(read_records(root).runs):
-            if record.shown_status != RUNNING and _has_checkpoint(record):
+            fits = experiment in (None, experiment_of(record))
+            if fits and record.shown_status != RUNNING and _has_checkpoint(record):
                 return record
         raise ResumeError(f"no run with a checkpoint in {root}; another folder: --runs-dir")
     folder = root / wanted if wanted.isdecimal() else Path(wanted)
     try:
-        return read_record(folder.resolve())
+        record = read_record(folder.resolve())
     except ValueError as error:
         raise ResumeError(f"{folder} is no run: {error}; runs are looked for in {root}") from error
+    found = experiment_of(record)
+    if experiment not in (None, found):
+        raise ResumeError(
+            f"run {record.id} is one of experiments/{found}.py and not of "
+            f"experiments/{experiment}.py: python experiments/{found}.py resume {wanted}"
+        )
+    return record
 
 
-def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) -> list[str]:
+def experiment_of(record: RunRecord) -> str:
+    """The name of the experiment that a run is one of: that of its script, without its ending."""
+    return str((record.document.get("experiment") or {}).get("name", TRAIN))
+
+
+def command_line(
+    arguments: Sequence[str], root: Path, *, leads: bool = True, experiment: str = TRAIN
+) -> list[str]:
     """Sacred's arguments for those of a ``resume`` command; any others as they are.
 
     Args:
@@ -114,6 +132,7 @@ def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) ->
         root: the folder of all runs, unless the arguments name another.
         leads: whether this process leads its training; the others follow what it may do, and
             see the run that it records already.
+        experiment: the name of the experiment whose command line it is.
 
     Raises:
         ResumeError: the run cannot be continued, or the command line is not understood.
@@ -124,11 +143,14 @@ def command_line(arguments: Sequence[str], root: Path, *, leads: bool = True) ->
     at = words.index("with") if "with" in words else len(words)
     (name, *options), overrides = words[:at] or [""], words[at + 1 :]
     if not name or name.startswith("-"):
-        raise ResumeError(f"resume needs a run as its first word, got {name or 'none'!r}: {USAGE}")
+        raise ResumeError(
+            f"resume needs a run as its first word, got {name or 'none'!r}: "
+            + USAGE.format(experiment)
+        )
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-R", "--runs-dir", type=Path)
     chosen, _ = parser.parse_known_args(options)
-    record = find_run(chosen.runs_dir or root, name)
+    record = find_run(chosen.runs_dir or root, name, experiment)
     home = record.folder.parent  # a lineage lies in one folder
     if chosen.runs_dir is not None and chosen.runs_dir.resolve() != home.resolve():
         raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")

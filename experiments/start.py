@@ -43,16 +43,10 @@ def start(
     """
     shape = settings.architecture(config)
     net = fresh(shape, config).to(device)
-    source = config["resume_from"]
-    checkpoint = None if source is None else checkpoint_of(source)
-    if checkpoint is None:
-        initialise(net, starting_weights(config["init_from"], shape, runs))
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
-    if checkpoint is not None:
-        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(checkpoint))
-    elif source is not None:
-        logger.info("%s was stopped before its first checkpoint: starting anew", source)
+    if not taken_up(state, shape, config):
+        initialise(net, starting_weights(config["init_from"], shape, runs))
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
     return net, state
 
@@ -74,6 +68,21 @@ def initialise(net: PairNet, weights: Path | None) -> None:
     logger.info("Started from %s: %d weights loaded", weights, len(report.loaded))
     if report.skipped:
         logger.info("  not in it, so freshly initialised: %s", ", ".join(report.skipped))
+
+
+def taken_up(state: TrainingState, shape: Described, config: Mapping[str, Any]) -> bool:
+    """Go on where the run that ``config`` resumes has a checkpoint; returns whether there is one.
+
+    Raises:
+        ValueError: The checkpoint does not suit the configuration, saying what to do.
+    """
+    source = config["resume_from"]
+    checkpoint = None if source is None else checkpoint_of(source)
+    if checkpoint is not None:
+        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(checkpoint))
+    elif source is not None:
+        logger.info("%s was stopped before its first checkpoint: starting anew", source)
+    return checkpoint is not None
 
 
 def resume(

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from experiments.cases import Cases, load_cases
-from experiments.configs import add_configs, choose_dataset
+from experiments.announce import announce_data
+from experiments.cases import load_cases
+from experiments.configs import add_configs
 from experiments.errors import said_plainly
 from experiments.fit import fit, follow
 from experiments.resume import command_line
@@ -31,13 +32,10 @@ from experiments.run_folder import runs_root
 from experiments.signals import STOP, left_to_the_leader
 from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
-from hipreg.evaluation import DEFINITIONS
 from hipreg.training import Team, distributed
 
 if TYPE_CHECKING:
     from sacred.run import Run
-
-logger = logging.getLogger("hipreg.train")
 
 experiment = new_experiment("train")
 add_configs(experiment)
@@ -60,27 +58,14 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
             distributed.connect(team)
             with said_plainly():
                 cases = load_cases(config, own_device(config, team))
-            announce_data(_run, config, cases)
+            announce_data(
+                _run,
+                config,
+                cases.cohort,
+                f"training on {len(cases.fit.cases)} cases, "
+                f"{len(cases.pairs['val'])} validation pairs",
+            )
         return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch), team=team)
-
-
-def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
-    """Say and record which data this is."""
-    description = cases.cohort.description
-    fell_back = choose_dataset(config["data_dir"], config["synthetic_if_none"]) == "synthetic"
-    if fell_back and config["dataset"] == "synthetic":
-        logger.info(
-            "No MRI found (see data/README.md for where to get it and where to put it): "
-            "using the built-in synthetic pairs."
-        )
-    logger.info(
-        "%s: training on %d cases, %d validation pairs",
-        description.title,
-        len(cases.fit.cases),
-        len(cases.pairs["val"]),
-    )
-    run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
-    run.info["metric_definitions"] = DEFINITIONS
 
 
 def sacred_arguments(arguments: Sequence[str], team: Team) -> list[str]:

@@ -13,13 +13,24 @@ from experiments.runs.directions import best, foremost
 from experiments.runs.fields import BUILT_IN, json_value
 from experiments.runs.gather import continuations
 from experiments.runs.listing import as_document, status_cell
-from experiments.runs.origin import command_line, defaults, reproduction, runs_command, unusual
+from experiments.runs.origin import (
+    command_line,
+    reproduction,
+    runs_command,
+    unusual,
+    usual_entries,
+)
 from experiments.runs.summary import DEAD, LIVE, Summary, traceback_lines
 from experiments.runs.tables import Beside, Cell, Column, Item, Lines, Row, Table
 
 _MOST_METRICS = 12
 _CURVE = 24
 _LAST_LINES = 12
+_BEST = {
+    "train": "best Dice on the selection pairs ",
+    "segment": "best Dice on the selection cases ",
+}
+"""What the result of a run is, by its experiment."""
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -123,8 +134,8 @@ def _result(run: Summary) -> str:
     value = BUILT_IN["best"].value(run)
     if value is None:
         return ""
-    trained = run.part("experiment").get("name", "train") == "train"
-    return ("best Dice on the selection pairs " if trained else "") + wording.figure(value)
+    name = run.part("experiment").get("name", "train")
+    return _BEST.get(str(name), "") + wording.figure(value)
 
 
 def _progress(run: Summary) -> str:
@@ -198,8 +209,8 @@ def _failure(run: Summary, *, everything: bool) -> list[Lines]:
 def _configuration(run: Summary, *, everything: bool) -> list[Table]:
     if not run.config:
         return []
-    usual = defaults()
-    differing, rest = unusual(dict(run.config))
+    usual = usual_entries(run)
+    differing, rest = unusual(dict(run.config), usual)
     rows: list[Row] = []
     for key, value in differing.items():
         normally = f"default {wording.entry(usual[key])}" if key in usual else ""
@@ -278,7 +289,7 @@ def _pairs(rows: Sequence[tuple[str, Cell]], *, title: str) -> Table:
 
 
 def _as_json(run: Summary, curves: Curves) -> dict[str, Any]:
-    differing, _ = unusual(dict(run.config))
+    differing, _ = unusual(dict(run.config), usual_entries(run))
     metrics = {
         name: {
             "first": json_value(points[0][1]),

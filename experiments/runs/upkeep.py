@@ -12,7 +12,7 @@ from experiments.runs import wording
 from experiments.runs.errors import RunsError
 from experiments.runs.gather import LATEST, find_run, find_runs
 
-_TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+_EXPERIMENTS = Path(__file__).resolve().parents[1]
 
 
 def sync(root: Path, arguments: argparse.Namespace) -> int:
@@ -54,19 +54,20 @@ def reap(root: Path, arguments: argparse.Namespace) -> int:
 def resume(root: Path, arguments: argparse.Namespace) -> int:
     """Continue a run; this process becomes the training."""
     from experiments.records import read_record
+    from experiments.resume import experiment_of, resume_arguments
     from experiments.resume import find_run as find_resumable
-    from experiments.resume import resume_arguments
 
     if arguments.run_name == LATEST:  # the newest that can be resumed, and not the newest of all
-        folder = find_resumable(root, LATEST).folder
+        folder = find_resumable(root, LATEST, None).folder
     else:
         folder = find_run(root, arguments.run_name).folder
     record = read_record(folder.resolve())
     overrides = arguments.overrides[arguments.overrides[:1] == ["with"] :]
     words = resume_arguments(record, overrides)
+    script = _EXPERIMENTS / f"{experiment_of(record)}.py"
     sys.stdout.flush()
     environment = {**os.environ, "HIPREG_RUNS": str(record.folder.parent)}
-    os.execve(sys.executable, [sys.executable, str(_TRAIN), *words], environment)
+    os.execve(sys.executable, [sys.executable, str(script), *words], environment)
 
 
 def omniboard(root: Path, arguments: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hipreg.data.channels import one_hot
 from hipreg.losses.lcc import check_window
-from hipreg.losses.overlap import one_hot, soft_dice_loss
+from hipreg.losses.overlap import soft_dice_loss
 from hipreg.losses.parts import evaluate_in_parts
 from hipreg.losses.regularisation import (
     bending_penalty,

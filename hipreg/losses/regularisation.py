@@ -25,7 +25,7 @@ def bending_penalty(field: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
         field: (B, 3, D, H, W), at least three voxels along each axis.
 
     Returns:
-        (B,), the sum of the nine second differences' squares, each a mean over components and voxels.
+        (B,), the sum of the nine second differences' mean squares over components and voxels.
     """
     total = field.new_zeros(len(field))
     for axis in (2, 3, 4):

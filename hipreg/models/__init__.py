@@ -16,6 +16,7 @@ from hipreg.models.guided_net import GuidedArchitecture, GuidedNet, Segmenter
 from hipreg.models.kinds import KINDS, Kind, build_net, kind_of
 from hipreg.models.pair_net import FlowNet, Guidance, PairNet
 from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.segmentation import SegmentationArchitecture, SegmentationNet
 from hipreg.models.velocity_net import VelocityArchitecture, VelocityNet, build_velocity_net
 from hipreg.models.weights import Model, known_models, load_model, models_dir, save_model
 
@@ -35,6 +36,8 @@ __all__ = [
     "Model",
     "PairNet",
     "RegistrationNet",
+    "SegmentationArchitecture",
+    "SegmentationNet",
     "Segmenter",
     "VelocityArchitecture",
     "VelocityNet",

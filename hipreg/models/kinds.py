@@ -11,6 +11,7 @@ from torch import nn
 from hipreg.models.build import Architecture, build
 from hipreg.models.described import Described
 from hipreg.models.guided_net import GuidedArchitecture, GuidedNet
+from hipreg.models.segmentation import SegmentationArchitecture, build_segmentation
 from hipreg.models.velocity_net import VelocityArchitecture, build_velocity_net
 
 
@@ -35,6 +36,7 @@ def _build_guided(architecture: GuidedArchitecture, *, seed: int = 0) -> GuidedN
 
 KINDS: Mapping[str, Kind] = {
     "vnet": Kind(Architecture, build),
+    "segmentation": Kind(SegmentationArchitecture, build_segmentation),
     "velocity": Kind(VelocityArchitecture, build_velocity_net),
     "guided": Kind(GuidedArchitecture, _build_guided),
 }

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hipreg.models.blocks import Features, convolutions, normalised
 from hipreg.models.pair_net import FlowNet, Guidance
+from hipreg.models.segmentation import voxels_to_channels
 from hipreg.spatial import VelocityIntegration, exponential, upsample, warp_held
 from hipreg.types import Image, Registration, Size
 
@@ -139,7 +140,9 @@ class VelocityNet(FlowNet):
         return velocities
 
     def _encode(self, given: Features) -> list[Features]:
-        features = folded(given).contiguous(memory_format=torch.channels_last_3d)
+        features = voxels_to_channels(given, STRIDE).contiguous(
+            memory_format=torch.channels_last_3d
+        )
         levels = []
         for block in self.encoder:
             features = block(features)
@@ -181,13 +184,6 @@ def half_way(
     """
     half = velocity / 2
     return warp_held(features, exponential(torch.cat([half, -half]), squarings=HALF_SQUARINGS))
-
-
-def folded(volume: Float[Tensor, "B C D H W"]) -> Float[Tensor, "B 8*C d h w"]:
-    """Every cube of 2^3 voxels as the channels of one."""
-    b, c, d, h, w = volume.shape
-    cubes = volume.view(b, c, d // STRIDE, STRIDE, h // STRIDE, STRIDE, w // STRIDE, STRIDE)
-    return cubes.permute(0, 3, 5, 7, 1, 2, 4, 6).flatten(1, 4)
 
 
 def _doubled(features: Features) -> Features:

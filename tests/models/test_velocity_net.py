@@ -23,7 +23,6 @@ from hipreg.models import (
     load_net,
     save_checkpoint,
 )
-from hipreg.models.velocity_net import folded
 from hipreg.spatial import compose, warp
 from tests.helpers import SMALL, generator, small_pair, smooth_images
 
@@ -145,13 +144,6 @@ def test_some_steps_learn_a_translation() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.3 * losses[0]
-
-
-def test_cubes_of_voxels_become_channels() -> None:
-    volume = torch.arange(64.0).view(1, 1, 4, 4, 4)
-    found = folded(volume)
-    assert found.shape == (1, 8, 2, 2, 2)
-    assert torch.equal(found[0, :, 1, 0, 1].sort().values, volume[0, 0, 2:, :2, 2:].flatten())
 
 
 @pytest.mark.parametrize(
