@@ -39,7 +39,7 @@ class VelocityGoal:
 
     lcc: float = 1.0
     dice: float = 5.0
-    diffusion: float = 0.5
+    diffusion: float = 1.0
     learning_rate: float = 0.1
     tolerance: float = 5e-3
 
