@@ -12,8 +12,12 @@ from typing import Any
 
 from sacred import Experiment
 
+from experiments.families import NAMED_FAMILIES, PROFILES, families
 from experiments.pretrained import PRETRAINED
 from hipreg.data import DataNotFoundError, describe, find_data
+
+PENALTIES = ("l1", "l2", "diffusion", "parameter_diffusion", "bending")
+"""Terms of the objective that keep the deformation small or smooth."""
 
 PUBLISHED_CHANNELS = [4, 8, 16, 32, 64, 128, 256]
 
@@ -65,8 +69,12 @@ def choose_dataset(data_dir: str | None, synthetic_if_none: bool) -> str:
 
 def row_name(profile: str, config: Mapping[str, Any]) -> str:
     """The name of a run's row in tables: its profile and the switches that differ from it."""
-    usual = {"symmetric": profile == "quick", "deep_supervision": profile != "quick"}
+    short = profile in ("quick", *PROFILES)
+    usual = {"symmetric": short, "deep_supervision": not short}
     switches = {
+        "velocity": config["model"] == "velocity" and profile not in PROFILES,
+        "instance": config["instance_steps"] > 0,
+        "guided": config["segmenter"] is not None and profile != "guided",
         "sym": config["symmetric"] and not usual["symmetric"],
         "no_sym": usual["symmetric"] and not config["symmetric"],
         "pretrain": config["init_from"] is not None,
@@ -74,9 +82,7 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
         "no_lcc": config["weight_lcc"] == 0,
         "mse": config["weight_mse"] > 0,
         "no_dice": config["weight_dice"] == 0,
-        "no_regularisation": not any(
-            config[f"weight_{term}"] for term in ("l1", "l2", "diffusion")
-        ),
+        "no_regularisation": not any(config[f"weight_{term}"] for term in PENALTIES),
         "l2": config["weight_l2"] > 0,
         "deep_supervision": config["deep_supervision"] and not usual["deep_supervision"],
         "no_deep_supervision": usual["deep_supervision"] and not config["deep_supervision"],
@@ -98,6 +104,8 @@ def base() -> None:
     crop_size = None  # [D, H, W] seen in training; None: the whole grid; "tight": all scans fit
     val_crop_size = None  # the same for evaluation; None: as crop_size
     # --- network
+    model = "vnet"  # vnet (the published one, whose entries follow) or velocity (see the end)
+    segmenter = None  # velocity: a run or weights whose predicted labels the network is shown
     channels = PUBLISHED_CHANNELS  # channels of each level before multiplication
     channel_multiplication = 8  # factor on all channels; may be a fraction
     pool_blocks = 4  # number of poolings
@@ -119,6 +127,8 @@ def base() -> None:
     weight_l1 = 0.1  # of the mean absolute deviation of the gradients from the identity's
     weight_l2 = 0.0  # of their mean squared deviation
     weight_diffusion = 0.0  # of the mean squared derivative of the displacement
+    weight_parameter_diffusion = 0.0  # of the same of the gradients, or of the velocity
+    weight_bending = 0.0  # of the mean squared second derivatives of the same
     symmetric = False  # register and compare both directions in every step
     # --- augmentation, one draw for both images of a pair
     flips = True  # mirror each axis with probability one half
@@ -136,6 +146,7 @@ def base() -> None:
     precision = "float32"  # float32 or bfloat16, of the network
     compile = False  # torch.compile the network; a minute at the start, worth it on GPUs
     max_minutes = None  # stop training after the epoch that reaches this; None: never
+    instance_steps = 0  # instance optimisation in the last evaluation: so many steps at most
     # --- running
     seed = 0  # of initial weights, pairs and augmentation
     device = "auto"  # auto, cpu, cuda or cuda:N
@@ -185,7 +196,7 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "no_dice": ("unsupervised: no labels in the objective", {"weight_dice": 0.0}),
     "no_regularisation": (
         "no penalty on the deformation",
-        {"weight_l1": 0.0, "weight_l2": 0.0, "weight_diffusion": 0.0},
+        {f"weight_{term}": 0.0 for term in PENALTIES},
     ),
     "l2": (
         "squared instead of absolute deviation as the penalty",
@@ -199,7 +210,7 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "train on the cases as they are",
         {"flips": False, "quarter_turns": False, "affine": False},
     ),
-}
+} | NAMED_FAMILIES
 """Named configurations: what each is for, and the entries that it changes."""
 
 
@@ -208,6 +219,12 @@ def add_configs(
 ) -> None:
     """Give an experiment the base configuration and named ones."""
     experiment.config(base)
+    experiment.config(families)
+    add_named(experiment, named)
+
+
+def add_named(experiment: Experiment, named: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Give an experiment named configurations: what each is for, and what it changes."""
     for name, (purpose, entries) in named.items():
         experiment.add_named_config(name, dict(entries))
         experiment.named_configs[name].__doc__ = purpose

@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
-from experiments.errors import PlainError, said_plainly
-from experiments.monitor import RecordEpochs, ShowProgress
-from experiments.resume import LAST
-from experiments.signals import STOP, StoppedError
-from experiments.start import carry_checkpoints, start
+from experiments.course import Course
+from experiments.errors import said_plainly
+from experiments.signals import STOP
+from experiments.start import start
 from experiments.table import one_line
-from experiments.tracking import note, note_start, runs_folder
+from experiments.tracking import note_start, runs_folder
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
-from hipreg.losses import Loss, Objective
+from hipreg.losses import Objective
 from hipreg.models import PairNet, load_net
-from hipreg.training import (
-    Evaluate,
-    Hook,
-    LostProcessError,
-    SaveCheckpoints,
-    StopOnDivergence,
-    Team,
-    TimeLimit,
-    TrainingState,
-    compile_network,
-    distributed,
-    train,
-)
+from hipreg.prediction import Refinement
+from hipreg.prediction.refined import Refined
+from hipreg.training import Hook, Team, TrainingState, compile_network, distributed, train
 from hipreg.training.distributed import ALONE
+from hipreg.training.step import Registrar
 from hipreg.types import Pair, Size
 
 logger = logging.getLogger(__name__)
+
 
 SPLIT_NAMES = {"val": "validation"}
 
@@ -78,40 +68,28 @@ def fit(
             seen_in_training(config, cases, net)  # refuses a crop that does not fit
             distributed.refuse_batch_norm(net)
         distributed.meet()  # from here the others follow: what can be wrong was said, once
-        folder.mkdir(parents=True, exist_ok=True)
-        if config["resume_from"] is not None:
-            carry_checkpoints(config["resume_from"], folder)
-            note(run, resumed_at_epoch=state.epoch)
-        record, limit = RecordEpochs(run, goal, cases.criterion), TimeLimit(config["max_minutes"])
-    saving = SaveCheckpoints(
-        folder,
-        settings.architecture(config),
+        course = Course.begin(
+            run,
+            config,
+            folder,
+            state,
+            weights=goal.weights,
+            settings={"lcc_window": float(goal.lcc_window)},
+            criterion=cases.criterion,
+        )
+
+    def end() -> None:
+        finish(evaluator, course, instance_steps=config["instance_steps"])
+        if at_end is not None:
+            at_end(folder)
+
+    course.go(
+        lambda hooks: optimise(state, goal, config, cases, team=team, hooks=hooks),
+        monitor=evaluator.monitor,
+        finish=end,
+        architecture=settings.architecture(config),
         metadata=provenance(run, config, cases),
-        every=config["save_every"],
-        epochs=config["epochs"],
-        criterion=cases.criterion,
     )
-    hooks = [
-        StopOnDivergence(),
-        limit,
-        Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
-        record,
-        saving,
-        ShowProgress(
-            epochs=config["epochs"], every=config["print_every"], criterion=cases.criterion
-        ),
-        StopOnSignal(),
-    ]
-    with full_disk_said_plainly(run), left_resumable(run, state, saving):
-        optimise(state, goal, config, cases, team=team, hooks=hooks)
-        if limit.reached:
-            logger.info("Stopped by max_minutes=%s after epoch %d", limit.minutes, state.epoch)
-        with STOP.at_once():
-            finish(evaluator, folder, record)
-            if at_end is not None:
-                at_end(folder)
-    leave(run, folder)
-    logger.info("Weights, metrics per pair, curves and panel: %s", folder)
     return state.best
 
 
@@ -128,52 +106,6 @@ def follow(config: Mapping[str, Any], cases: Cases, runs: Path, *, team: Team) -
     optimise(state, settings.objective(config, cases.labels), config, cases, team=team)
 
 
-class StopOnSignal(Hook):
-    """End training after the step in which it was asked to end."""
-
-    def on_step(self, state: TrainingState, loss: Loss, done: int, total: int) -> None:
-        STOP.check()
-
-
-@contextmanager
-def left_resumable(run: Run, state: TrainingState, saving: SaveCheckpoints) -> Iterator[None]:
-    """Write a checkpoint of the last whole step before a training that is broken off ends.
-
-    A run that is stopped after its last epoch has that epoch's checkpoint already.
-    """
-    try:
-        yield
-    except (StoppedError, LostProcessError) as error:
-        where = f"after epoch {state.epoch}"
-        if state.so_far is not None:
-            where = f"after step {state.so_far.steps} of epoch {state.epoch + 1}"
-            try:
-                saving.save(LAST, state)
-            except OSError as problem:
-                logger.warning("%s. It can be resumed from the checkpoint before", problem)
-        leave(run, saving.folder)
-        if isinstance(error, StoppedError):
-            raise StoppedError(error.signal, where + how_to_go_on(run)) from None
-        raise
-
-
-@contextmanager
-def full_disk_said_plainly(run: Run) -> Iterator[None]:
-    """Turn what the system says of files into one message."""
-    try:
-        yield
-    except OSError as error:
-        raise PlainError(f"{error}{how_to_go_on(run)}") from error
-
-
-def how_to_go_on(run: Run) -> str:
-    """What to do with a run that was broken off."""
-    if run._id is None:
-        return ""
-    command = f"python experiments/{run.experiment_info['name']}.py"
-    return f"; go on with: {command} resume {run._id}"
-
-
 def optimise(
     state: TrainingState,
     goal: Objective,
@@ -184,7 +116,8 @@ def optimise(
     hooks: Sequence[Hook] = (),
 ) -> None:
     """Train on this process's share of every batch, and part from the other processes."""
-    size = seen_in_training(config, cases, state.net)
+    net = cast("PairNet", state.net)
+    size = seen_in_training(config, cases, net)
 
     def batches(epoch: int) -> Iterator[Pair]:
         return cases.fit.batches(
@@ -196,10 +129,10 @@ def optimise(
             share=team.share,
         )
 
-    distributed.share_weights(state.net)
+    distributed.share_weights(net)
     if config["compile"]:
         compile_network(
-            state.net,
+            net,
             torch.zeros(config["batch_size"], 1, *size, device=cases.fit.device),
             symmetric=config["symmetric"],
             precision=config["precision"],
@@ -244,11 +177,17 @@ class Evaluator:
 
     def __init__(self, net: PairNet, cases: Cases, goal: Objective, inference: Inference) -> None:
         self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
+        self.registrar: Registrar = net
+
+    def refine(self, steps: int) -> None:
+        """From here on, register with so many steps of instance optimisation at most."""
+        if steps:
+            self.registrar = Refined(self.net, Refinement(steps=steps), self.goal.lcc_window)
 
     def on(self, split: str) -> NetworkEvaluation:
         """Metrics and losses on a split's pairs."""
         return evaluate_network(
-            self.net,
+            self.registrar,
             self.cases.held,
             self.cases.pairs[split],
             self.inference,
@@ -274,25 +213,24 @@ class Evaluator:
         return metrics
 
 
-def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
+def finish(evaluator: Evaluator, course: Course, *, instance_steps: int = 0) -> None:
     """Evaluate the best weights on the reported pairs and draw what is worth looking at."""
-    cases = evaluator.cases
+    folder, history, cases = course.folder, course.record.history, evaluator.cases
     split = cases.reported
-    best = folder / "best.pt"
-    weights = best if best.exists() else folder / "last.pt"
-    evaluator.net.load_state_dict(load_net(weights).state_dict())
+    evaluator.net.load_state_dict(load_net(course.best_weights()).state_dict())
     evaluator.net.eval()
+    evaluator.refine(instance_steps)
     found = evaluator.on(split)
     outputs.write_metrics(folder / f"pairs_{split}.csv", found.rows)
     if cases.labels:
         outputs.write_metrics(
             folder / "pairs_unregistered.csv", outputs.unregistered(cases, split)
         )
-    outputs.write_history(folder / "history.csv", record.history)
-    outputs.draw_curves(folder / "curves.png", record.history)
+    outputs.write_history(folder / "history.csv", history)
+    outputs.draw_curves(folder / "curves.png", history)
     outputs.draw_panel(
         folder / "panel.png",
-        evaluator.net,
+        evaluator.registrar,
         cases,
         outputs.median_pair(found.rows),
         evaluator.inference,
@@ -303,10 +241,3 @@ def finish(evaluator: Evaluator, folder: Path, record: RecordEpochs) -> None:
         SPLIT_NAMES.get(split, split),
         one_line(aggregate(found.rows) | {"loss": found.losses[""]}),
     )
-
-
-def leave(run: Run, folder: Path) -> None:
-    """Hand all files to the run's observers."""
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            run.add_artifact(path)

@@ -9,22 +9,20 @@ from typing import Any
 from tqdm import tqdm
 
 from experiments.tracking import history, log_epoch, terminal_columns
-from hipreg.losses import Loss, Objective
+from hipreg.losses import Loss
 from hipreg.training import BY_DICE, Criterion, Hook, TrainingState
 
 logger = logging.getLogger(__name__)
 
 
-def with_weights(metrics: Mapping[str, float], objective: Objective) -> dict[str, float]:
+def with_weights(metrics: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
     """Metrics with the weighted value of every loss term and the weights beside them."""
     complete = dict(metrics)
     for name, value in metrics.items():
         group, separator, term = name.partition("/loss/")
         if separator:
-            complete[f"{group}/weighted/{term}"] = objective.weights[term] * value
-    complete |= {f"weight/{term}": weight for term, weight in objective.weights.items()}
-    complete["lcc_window"] = float(objective.lcc_window)
-    return complete
+            complete[f"{group}/weighted/{term}"] = weights[term] * value
+    return complete | {f"weight/{term}": weight for term, weight in weights.items()}
 
 
 class RecordEpochs(Hook):
@@ -33,17 +31,31 @@ class RecordEpochs(Hook):
     Goes before the checkpoint of the epoch: a kill in between then costs the epoch its checkpoint,
     and not its record.
 
+    Args:
+        run: The current run.
+        weights: Of the terms of the loss.
+        settings: What else of the loss is recorded with each epoch.
+        criterion: The result of the run.
+
     Attributes:
         history: The recorded values by name, as (epoch, value), those of the runs that this one
             continues included.
     """
 
-    def __init__(self, run: Any, objective: Objective, criterion: Criterion = BY_DICE) -> None:
-        self.run, self.objective, self.criterion = run, objective, criterion
+    def __init__(
+        self,
+        run: Any,
+        weights: Mapping[str, float],
+        settings: Mapping[str, float] | None = None,
+        *,
+        criterion: Criterion = BY_DICE,
+    ) -> None:
+        self.run, self.weights, self.settings = run, dict(weights), dict(settings or {})
+        self.criterion = criterion
         self.history = history(run)
 
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
-        metrics = with_weights(log, self.objective)
+        metrics = with_weights(log, self.weights) | self.settings
         for name, value in metrics.items():
             self.history.setdefault(name, []).append((state.epoch, value))
         log_epoch(self.run, state.epoch, metrics)

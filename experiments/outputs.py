@@ -12,7 +12,7 @@ from hipreg.evaluation import NO_LABEL, LabelMetrics, evaluate_pairs, write_rows
 from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
 from hipreg.evaluation.network import Inference, pair_job, register_pairs
 from hipreg.files import replacing
-from hipreg.models import PairNet
+from hipreg.training.step import Registrar
 
 SPLITS = ("train", "selection", "val")
 CURVES = (
@@ -44,7 +44,7 @@ def median_pair(rows: Sequence[LabelMetrics]) -> CasePair:
 
 
 def draw_panel(
-    path: Path, net: PairNet, cases: Cases, pair: CasePair, inference: Inference
+    path: Path, net: Registrar, cases: Cases, pair: CasePair, inference: Inference
 ) -> None:
     """Draw one pair as the network registers it."""
     ((_, displacement),) = register_pairs(net, cases.held, [pair], inference)

@@ -31,7 +31,8 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="instance optimisation: gradient steps on the pair's own images (10 to 20)",
+        help="instance optimisation: gradient steps on the pair's own images (10 to 20; of a "
+        "velocity network at most so many, 60 are plenty, and on predicted labels too)",
     )
     group.add_argument(
         "--both-directions",
@@ -116,7 +117,11 @@ def predictions(
         labels=torch.from_numpy(np.ascontiguousarray(chosen.labels))[:, None].to(device),
     )
     net = model.net.to(device)
-    for pair, whole in zip(pairs, bank.named_pairs(pairs, batch_size=1), strict=True):
+    # Few on a processor, whose cache holds no more; a GPU wants much to do at once.
+    batch_size = 2 if device.type == "cpu" else 64
+    batches = bank.named_pairs(pairs, batch_size=batch_size)
+    for start, whole in zip(range(0, len(pairs), batch_size), batches, strict=True):
         part = central_crop(whole, size=model.size)
         found = predict(net, part.moving, part.fixed, wanted, lcc_window=model.lcc_window)
-        yield pair, extend(found, size=cohort.size)[0].cpu().numpy()
+        displacements = extend(found, size=cohort.size).cpu().numpy()
+        yield from zip(pairs[start : start + batch_size], displacements, strict=True)

@@ -13,7 +13,6 @@ The other words are those of the training to come: after ``pretrain.py with quic
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from experiments.announce import announce_data
 from experiments.cases import Cases
 from experiments.pretrain_cases import BrainCases, load_pretraining
 from experiments.pretrain_configs import add_pretraining_configs
@@ -29,12 +29,10 @@ from experiments.pretrained import leave_pretrained
 from experiments.program import run_program, run_training
 from experiments.tracking import artifacts_folder, new_experiment, plain
 from hipreg.data import write_subjects
-from hipreg.evaluation import DEFINITIONS
 
 if TYPE_CHECKING:
     from sacred.run import Run
 
-logger = logging.getLogger("hipreg.pretrain")
 
 experiment = new_experiment("pretrain")
 add_pretraining_configs(experiment)
@@ -47,22 +45,20 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
         _run,
         plain(_config),
         load=load_pretraining,
-        announce=announce_data,
+        announce=announce,
         at_end=leave_pretrained,
     )
 
 
-def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
+def announce(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     """Say and record which data this is."""
-    description = cases.cohort.description
-    logger.info(
-        "%s: pretraining on %d pairs an epoch, the best epoch is chosen on %d",
-        description.title,
-        len(cases.fit),
-        len(cases.pairs["selection"]),
+    announce_data(
+        run,
+        config,
+        cases.cohort,
+        f"pretraining on {len(cases.fit)} pairs an epoch, the best epoch is chosen on "
+        f"{len(cases.pairs['selection'])}",
     )
-    run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
-    run.info["metric_definitions"] = DEFINITIONS
     folder = artifacts_folder(run)
     if isinstance(cases, BrainCases) and folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

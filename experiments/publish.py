@@ -94,8 +94,9 @@ def facts_of(trained: TrainedModel, run: Path) -> dict[str, Any]:
     model = trained.model
     described = model.description
     config = {key: value for key, value in trained.config.items() if key not in PRIVATE}
-    if config.get("init_from"):
-        config["init_from"] = Path(str(config["init_from"])).name
+    for key in ("init_from", "segmenter"):
+        if config.get(key):
+            config[key] = Path(str(config[key])).name
     data = read_json(run / run_folder.INFO).get("data", {})
     return {
         "size": list(model.size),

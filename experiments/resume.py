@@ -96,28 +96,35 @@ def resume_arguments(record: RunRecord, overrides: Sequence[str] = ()) -> list[s
     return _arguments(record, overrides)
 
 
-def find_run(root: Path, wanted: str, experiment: str | None = None) -> RunRecord:
+def find_run(root: Path, wanted: str, experiment: str | None = TRAIN) -> RunRecord:
     """The run that a user names.
 
     Args:
         root: the folder of all runs.
         wanted: its id, its folder, or "latest" for the newest that is not running.
-        experiment: of which "latest" is to be the newest; None for any.
+        experiment: the name of the experiment that it must be a run of; None for any.
 
     Raises:
-        ResumeError: there is none.
+        ResumeError: there is none, or it is a run of another experiment.
     """
     if wanted == LATEST:
         for record in reversed(read_records(root).runs):
-            wrong = experiment is not None and experiment_of(record) != experiment
-            if not wrong and record.shown_status != RUNNING and _has_checkpoint(record):
+            fits = experiment in (None, experiment_of(record))
+            if fits and record.shown_status != RUNNING and _has_checkpoint(record):
                 return record
         raise ResumeError(f"no run with a checkpoint in {root}; another folder: --runs-dir")
     folder = root / wanted if wanted.isdecimal() else Path(wanted)
     try:
-        return read_record(folder.resolve())
+        record = read_record(folder.resolve())
     except ValueError as error:
         raise ResumeError(f"{folder} is no run: {error}; runs are looked for in {root}") from error
+    found = experiment_of(record)
+    if experiment not in (None, found):
+        raise ResumeError(
+            f"run {record.id} is one of experiments/{found}.py and not of "
+            f"experiments/{experiment}.py: python experiments/{found}.py resume {wanted}"
+        )
+    return record
 
 
 def command_line(
@@ -130,7 +137,7 @@ def command_line(
         root: the folder of all runs, unless the arguments name another.
         leads: whether this process leads its training; the others follow what it may do, and
             see the run that it records already.
-        experiment: whose command it is.
+        experiment: the name of the experiment whose command line it is.
 
     Raises:
         ResumeError: the run cannot be continued, or the command line is not understood.
@@ -149,11 +156,6 @@ def command_line(
     parser.add_argument("-R", "--runs-dir", type=Path)
     chosen, _ = parser.parse_known_args(options)
     record = find_run(chosen.runs_dir or root, name, experiment)
-    if experiment_of(record) != experiment:
-        raise ResumeError(
-            f"run {record.id} is of the experiment {experiment_of(record)!r}: go on with python "
-            f"experiments/{experiment_of(record)}.py resume {record.id}"
-        )
     home = record.folder.parent  # a lineage lies in one folder
     if chosen.runs_dir is not None and chosen.runs_dir.resolve() != home.resolve():
         raise ResumeError(f"{record.folder} does not lie in --runs-dir {chosen.runs_dir}")

@@ -8,20 +8,30 @@ from typing import Any
 
 import torch
 
+from experiments import families
 from hipreg.data import Cohort, tight_size
 from hipreg.data.augment import Augmentation
 from hipreg.evaluation.network import Inference
 from hipreg.losses import Objective
-from hipreg.models import CLASSIC_VNET, Architecture
+from hipreg.models import CLASSIC_VNET, Architecture, Described
 from hipreg.training import Recipe, choose_device, keep_freed_memory
 from hipreg.types import Size
 
-LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2", "diffusion")
+LOSS_TERMS = ("lcc", "mse", "dice", "l1", "l2", "diffusion", "parameter_diffusion", "bending")
+MODELS = ("vnet", "velocity")
 SINGLE_CONVOLUTIONS = (1,) * len(CLASSIC_VNET)
 
 
-def architecture(config: Mapping[str, Any]) -> Architecture:
-    """The network that a configuration describes."""
+def architecture(config: Mapping[str, Any]) -> Described:
+    """The network that a configuration describes.
+
+    Raises:
+        ValueError: If there is no such model, or its description is impossible.
+    """
+    if config["model"] not in MODELS:
+        raise ValueError(f"model must be one of {MODELS}, got {config['model']!r}")
+    if config["model"] == "velocity":
+        return families.described(config)
     usual = CLASSIC_VNET if config["classic_vnet"] else SINGLE_CONVOLUTIONS
     return Architecture(
         channels=tuple(config["channels"]),

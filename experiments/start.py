@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from experiments import settings
+from experiments import families, settings
 from experiments.pretrained import starting_weights
 from experiments.resume import LAST, checkpoint_of, may_finish
 from experiments.run_folder import copy_file
@@ -19,7 +19,7 @@ from hipreg.models import (
     Described,
     InitReport,
     PairNet,
-    build,
+    build_net,
     initialise_from,
     load_checkpoint,
     parameter_count,
@@ -48,21 +48,24 @@ def start(
         ValueError: The weights to start from are missing or do not fit, saying what to do.
     """
     shape = settings.architecture(config)
-    net = build(shape, seed=config["seed"]).to(device)
-    source = config["resume_from"]
-    checkpoint = None if source is None else checkpoint_of(source)
-    if checkpoint is None:
+    net = fresh(shape, config).to(device)
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
+    if not taken_up(state, shape, config):
         weights = starting_weights(config["init_from"], shape, runs)
         if weights is not None:
             report(weights, initialise(net, weights))
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
-    if checkpoint is not None:
-        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(checkpoint))
-    elif source is not None:
-        logger.info("%s was stopped before its first checkpoint: starting anew", source)
     logger.info("Network of %.2f M parameters on %s", parameter_count(net) / 1e6, device)
     return net, state
+
+
+def fresh(shape: Described, config: Mapping[str, Any]) -> PairNet:
+    """A network as it is before it sees any pair."""
+    net = build_net(shape, seed=config["seed"])
+    if not isinstance(net, PairNet):
+        raise ValueError(f"a {type(net).__name__} registers no pairs")
+    families.give_segmenter(net, config)
+    return net
 
 
 def initialise(net: PairNet, weights: Path) -> InitReport:
@@ -72,6 +75,21 @@ def initialise(net: PairNet, weights: Path) -> InitReport:
     if report.skipped:
         logger.info("  not in it, so freshly initialised: %s", ", ".join(report.skipped))
     return report
+
+
+def taken_up(state: TrainingState, shape: Described, config: Mapping[str, Any]) -> bool:
+    """Go on where the run that ``config`` resumes has a checkpoint; returns whether there is one.
+
+    Raises:
+        ValueError: The checkpoint does not suit the configuration, saying what to do.
+    """
+    source = config["resume_from"]
+    checkpoint = None if source is None else checkpoint_of(source)
+    if checkpoint is not None:
+        resume(state, checkpoint, shape, epochs=config["epochs"], finish=may_finish(checkpoint))
+    elif source is not None:
+        logger.info("%s was stopped before its first checkpoint: starting anew", source)
+    return checkpoint is not None
 
 
 def resume(

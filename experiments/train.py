@@ -10,7 +10,6 @@ number, its folder or ``latest``.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,16 +18,14 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from experiments.announce import announce_data
 from experiments.cases import Cases, load_cases
-from experiments.configs import add_configs, choose_dataset
+from experiments.configs import add_configs
 from experiments.program import run_program, run_training
 from experiments.tracking import new_experiment, plain
-from hipreg.evaluation import DEFINITIONS
 
 if TYPE_CHECKING:
     from sacred.run import Run
-
-logger = logging.getLogger("hipreg.train")
 
 experiment = new_experiment("train")
 add_configs(experiment)
@@ -37,26 +34,17 @@ add_configs(experiment)
 @experiment.main
 def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
     """Train, evaluate on the validation pairs, and leave everything in the run's folder."""
-    return run_training(_run, plain(_config), load=load_cases, announce=announce_data)
+    return run_training(_run, plain(_config), load=load_cases, announce=announce)
 
 
-def announce_data(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
+def announce(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
     """Say and record which data this is."""
-    description = cases.cohort.description
-    fell_back = choose_dataset(config["data_dir"], config["synthetic_if_none"]) == "synthetic"
-    if fell_back and config["dataset"] == "synthetic":
-        logger.info(
-            "No MRI found (see data/README.md for where to get it and where to put it): "
-            "using the built-in synthetic pairs."
-        )
-    logger.info(
-        "%s: training on %d cases, %d validation pairs",
-        description.title,
-        len(cases.fit),
-        len(cases.pairs["val"]),
+    announce_data(
+        run,
+        config,
+        cases.cohort,
+        f"training on {len(cases.fit)} cases, {len(cases.pairs['val'])} validation pairs",
     )
-    run.info["data"] = {"dataset": description.name, "fingerprint": cases.cohort.fingerprint}
-    run.info["metric_definitions"] = DEFINITIONS
 
 
 if __name__ == "__main__":

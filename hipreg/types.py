@@ -53,6 +53,9 @@ class Pair:
                 f"a pair's volumes are (B, 1, D, H, W), got {tuple(self.moving.shape)}"
             )
 
+    def __len__(self) -> int:
+        return len(self.fixed)
+
     def of(self, pairs: slice) -> Pair:
         """Some pairs of the batch."""
         return Pair(*(getattr(self, field.name)[pairs] for field in fields(self)))
@@ -65,6 +68,39 @@ class Pair:
             moving_label=torch.cat([self.moving_label, self.fixed_label]),
             fixed_label=torch.cat([self.fixed_label, self.moving_label]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A batch of images, each with what is to be said of it.
+
+    Attributes:
+        images: (B, 1, D, H, W).
+        targets: (B, L, D, H, W) in [0, 1], how much of each voxel each of L labels has; what is
+            left to 1 is the background.
+    """
+
+    images: Image
+    targets: Float[Tensor, "B L D H W"]
+
+    def __post_init__(self) -> None:
+        images, targets = tuple(self.images.shape), tuple(self.targets.shape)
+        if (
+            len(images) != 5
+            or images[1] != 1
+            or (images[0], images[2:])
+            != (
+                targets[0],
+                targets[2:],
+            )
+        ):
+            raise ValueError(
+                "labelled images are (B, 1, D, H, W) with targets (B, L, D, H, W), got "
+                f"{images} and {targets}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
 class Transform(Protocol):

@@ -13,6 +13,8 @@ from experiments.run_folder import DIFF, runs_root
 from experiments.runs.summary import Summary
 
 _EXPERIMENTS = Path(__file__).resolve().parents[1]
+_CONFIGS = {"segment": _EXPERIMENTS / "segmentation" / "configs.py"}
+"""Where an experiment's base configuration stands, if not with that of the trainings."""
 _INCIDENTAL = frozenset({"name", "resume_from"})
 
 
@@ -34,12 +36,24 @@ def defaults(configs: Path = _EXPERIMENTS / "configs.py") -> dict[str, Any]:
     return {}
 
 
-def unusual(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def usual_entries(run: Summary) -> dict[str, Any]:
+    """The ``defaults`` of the experiment that a run is one of."""
+    path = _CONFIGS.get(_experiment(run))
+    return defaults() if path is None else defaults(path)
+
+
+def unusual(
+    config: dict[str, Any], usual: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """A configuration's entries that differ from the defaults, and the others.
 
     An entry that has no known default counts as differing.
+
+    Args:
+        config: the entries.
+        usual: the defaults; None for those of a training.
     """
-    usual = defaults()
+    usual = defaults() if usual is None else usual
     differing = {
         key: value
         for key, value in config.items()
@@ -76,15 +90,19 @@ def reproduction(run: Summary) -> list[str]:
     first, *later = (*reversed(run.ancestors), run)
     updates = _updates(first)
     if updates is None:
-        differing, _ = unusual(dict(run.config))
+        differing, _ = unusual(dict(first.config), usual_entries(first))
         updates = [f"{key}={value}" for key, value in differing.items()]
     else:
         updates = [*updates, *(word for part in later for word in _own_updates(_updates(part)))]
     return [*steps, _train([], updates, _script(first))]
 
 
+def _experiment(run: Summary) -> str:
+    return str(run.part("experiment").get("name", "train"))
+
+
 def _script(run: Summary) -> str:
-    return f"experiments/{run.part('experiment').get('name', 'train')}.py"
+    return f"experiments/{_experiment(run)}.py"
 
 
 def _train(

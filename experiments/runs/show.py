@@ -13,7 +13,13 @@ from experiments.runs.directions import best, foremost
 from experiments.runs.fields import BUILT_IN, json_value
 from experiments.runs.gather import continuations
 from experiments.runs.listing import as_document, status_cell
-from experiments.runs.origin import command_line, defaults, reproduction, runs_command, unusual
+from experiments.runs.origin import (
+    command_line,
+    reproduction,
+    runs_command,
+    unusual,
+    usual_entries,
+)
 from experiments.runs.summary import DEAD, LIVE, Summary, traceback_lines
 from experiments.runs.tables import Beside, Cell, Column, Item, Lines, Row, Table
 
@@ -23,8 +29,9 @@ _LAST_LINES = 12
 _RESULTS = {
     "train": "best Dice on the selection pairs ",
     "pretrain": "lowest loss on the selection pairs ",
+    "segment": "best Dice on the selection cases ",
 }
-"""What the result of a run of each experiment is."""
+"""What the result of a run is, by its experiment."""
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -202,8 +209,8 @@ def _failure(run: Summary, *, everything: bool) -> list[Lines]:
 def _configuration(run: Summary, *, everything: bool) -> list[Table]:
     if not run.config:
         return []
-    usual = defaults()
-    differing, rest = unusual(dict(run.config))
+    usual = usual_entries(run)
+    differing, rest = unusual(dict(run.config), usual)
     rows: list[Row] = []
     for key, value in differing.items():
         normally = f"default {wording.entry(usual[key])}" if key in usual else ""
@@ -282,7 +289,7 @@ def _pairs(rows: Sequence[tuple[str, Cell]], *, title: str) -> Table:
 
 
 def _as_json(run: Summary, curves: Curves) -> dict[str, Any]:
-    differing, _ = unusual(dict(run.config))
+    differing, _ = unusual(dict(run.config), usual_entries(run))
     metrics = {
         name: {
             "first": json_value(points[0][1]),

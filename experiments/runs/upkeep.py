@@ -58,15 +58,15 @@ def resume(root: Path, arguments: argparse.Namespace) -> int:
     from experiments.resume import find_run as find_resumable
 
     if arguments.run_name == LATEST:  # the newest that can be resumed, and not the newest of all
-        folder = find_resumable(root, LATEST).folder
+        folder = find_resumable(root, LATEST, None).folder
     else:
         folder = find_run(root, arguments.run_name).folder
     record = read_record(folder.resolve())
     overrides = arguments.overrides[arguments.overrides[:1] == ["with"] :]
     words = resume_arguments(record, overrides)
+    script = _EXPERIMENTS / f"{experiment_of(record)}.py"
     sys.stdout.flush()
     environment = {**os.environ, "HIPREG_RUNS": str(record.folder.parent)}
-    script = _EXPERIMENTS / f"{experiment_of(record)}.py"
     os.execve(sys.executable, [sys.executable, str(script), *words], environment)
 
 

@@ -7,12 +7,14 @@ affine maps that can be logged, replayed and tested.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from hipreg.data.channels import one_hot
 from hipreg.spatial import sample_affine
 from hipreg.types import Image, LabelMap, Pair, Size
 
@@ -25,9 +27,11 @@ class Augmentation:
 
     Attributes:
         flips: Mirror each axis with probability one half.
+        flip_axes: The axes that ``flips`` may mirror.
         quarter_turns: Rotate by a random multiple of 90 degrees in one random plane, of those
             whose two sides are equal.
         affine: Rotate about one random axis, shift and zoom isotropically.
+        every_axis: Let ``affine`` rotate about all axes and zoom each by an amount of its own.
         max_rotation: Largest angle of the affine rotation, in degrees.
         max_translation: Largest shift along each axis, in voxels.
         max_zoom: Largest relative change of size.
@@ -35,8 +39,10 @@ class Augmentation:
     """
 
     flips: bool = True
+    flip_axes: tuple[int, ...] = (0, 1, 2)
     quarter_turns: bool = True
     affine: bool = True
+    every_axis: bool = False
     max_rotation: float = 20.0
     max_translation: float = 10.0
     max_zoom: float = 0.2
@@ -86,11 +92,13 @@ def draw(
     offset = torch.zeros(batch, 3)
     if augmentation.flips:
         signs = torch.randint(0, 2, (batch, 3), generator=generator) * 2.0 - 1.0
+        signs[:, [axis for axis in range(3) if axis not in augmentation.flip_axes]] = 1.0
         matrix = torch.diag_embed(signs) @ matrix
     if augmentation.quarter_turns:
         matrix = _quarter_turns(batch, size, generator) @ matrix
     if augmentation.affine:
-        affine, shift = _affine(augmentation, batch, generator)
+        drawn = _affine_of_every_axis if augmentation.every_axis else _affine
+        affine, shift = drawn(augmentation, batch, generator)
         matrix, offset = affine @ matrix, offset + shift
     if augmentation.random_crop:
         slack = torch.tensor([float(max(a - b, 0)) for a, b in zip(source, size, strict=True)])
@@ -121,13 +129,40 @@ def _affine(
     symmetric = torch.rand(batch, 5, generator=generator) * 2 - 1
     angle = symmetric[:, 0] * math.radians(augmentation.max_rotation)
     zoom = 1 + symmetric[:, 1] * augmentation.max_zoom
-    matrix = torch.eye(3).repeat(batch, 1, 1)
-    for b in range(batch):
-        first, second = AXIS_PAIRS[int(plane[b])]
-        matrix[b, first, first] = matrix[b, second, second] = torch.cos(angle[b])
-        matrix[b, second, first] = torch.sin(angle[b])
-        matrix[b, first, second] = -torch.sin(angle[b])
+    matrix = torch.stack([_rotation(AXIS_PAIRS[int(plane[b])], angle[b]) for b in range(batch)])
     return matrix * zoom[:, None, None], symmetric[:, 2:] * augmentation.max_translation
+
+
+def _affine_of_every_axis(
+    augmentation: Augmentation, batch: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    symmetric = torch.rand(batch, 10, generator=generator) * 2 - 1
+    angles = symmetric[:, :3] * math.radians(augmentation.max_rotation)
+    # Half of the zoom is of all axes together and half of each alone, so that both are seen.
+    together, alone = (symmetric[:, part] * augmentation.max_zoom / 2 for part in _ZOOMS)
+    matrix = torch.stack([_rotations(some) for some in angles])
+    return (
+        matrix * (1 + together + alone)[:, None, :],
+        symmetric[:, 7:] * augmentation.max_translation,
+    )
+
+
+_ZOOMS = (slice(3, 4), slice(4, 7))
+
+
+def _rotations(angles: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
+    first, second, third = (
+        _rotation(plane, angle) for plane, angle in zip(AXIS_PAIRS, angles, strict=True)
+    )
+    return first @ second @ third
+
+
+def _rotation(plane: tuple[int, int], angle: Tensor) -> Float[Tensor, "3 3"]:
+    first, second = plane
+    matrix = torch.eye(3)
+    matrix[first, first] = matrix[second, second] = torch.cos(angle)
+    matrix[second, first], matrix[first, second] = torch.sin(angle), -torch.sin(angle)
+    return matrix
 
 
 def apply(pair: Pair, maps: AffineMaps, *, size: Size) -> Pair:
@@ -173,6 +208,35 @@ def resample(
     return sample_affine(images, labels, between, rows=rows, size=size)
 
 
+def resample_channels(
+    images: Image,
+    labels: LabelMap,
+    maps: AffineMaps,
+    *,
+    wanted: Sequence[int],
+    size: Size,
+) -> tuple[Image, Float[Tensor, "B L d h w"]]:
+    """Images and labels, each under its own map and both linearly: labels become soft.
+
+    A label that a turned grid cuts has the part of a voxel that it covers, instead of steps.
+
+    Args:
+        images: (B, 1, D, H, W), on any device.
+        labels: (B, 1, D, H, W).
+        maps: B maps, moved to the images' device.
+        wanted: Values of the L labels.
+        size: Voxels D, H, W of the result.
+
+    Returns:
+        (B, 1, *size) images and (B, L, *size) in [0, 1]; outside the source they are 0.
+    """
+    rows = torch.arange(len(images), device=images.device)
+    between = _between_voxels(maps, tuple(images.shape[2:]), size).to(images.device)
+    channels = torch.cat([images, one_hot(labels, wanted)], dim=1)
+    read, _ = sample_affine(channels, labels, between, rows=rows, size=size)
+    return read[:, :1], read[:, 1:]
+
+
 def _between_voxels(
     maps: AffineMaps, source: tuple[int, ...], size: Size
 ) -> Float[Tensor, "B 3 4"]:
@@ -189,18 +253,20 @@ def central_crop(pair: Pair, *, size: Size) -> Pair:
     Raises:
         ValueError: If ``size`` is larger than the pair along an axis.
     """
-    full = tuple(pair.fixed.shape[2:])
+    return Pair(*(central_part(getattr(pair, item.name), size=size) for item in fields(pair)))
+
+
+def central_part(volume: Tensor, *, size: Size) -> Tensor:
+    """The central part of (..., D, H, W), as a view; an odd rest is cut at the far end.
+
+    Raises:
+        ValueError: If ``size`` is larger than the volume along an axis.
+    """
+    full = tuple(volume.shape[-3:])
     if any(part > whole for part, whole in zip(size, full, strict=True)):
         raise ValueError(f"a crop of {size} does not fit into volumes of {full}")
-    if full == tuple(size):
-        return pair
     d, h, w = (
         slice((whole - part) // 2, (whole - part) // 2 + part)
         for part, whole in zip(size, full, strict=True)
     )
-    return Pair(
-        moving=pair.moving[..., d, h, w],
-        fixed=pair.fixed[..., d, h, w],
-        moving_label=pair.moving_label[..., d, h, w],
-        fixed_label=pair.fixed_label[..., d, h, w],
-    )
+    return volume[..., d, h, w]

@@ -60,12 +60,21 @@ def extend(displacement: Displacement, *, size: Size) -> Displacement:
     Raises:
         ValueError: If the full grid is smaller than the crop.
     """
-    part = tuple(displacement.shape[2:])
-    slack = [whole - inner for whole, inner in zip(size, part, strict=True)]
-    if min(slack) < 0:
-        raise ValueError(f"a displacement of size {part} does not fit into a grid of {size}")
-    padding = [side for s in reversed(slack) for side in (s // 2, s - s // 2)]
+    d, h, w = displacement.shape[2:]
+    padding = slack((d, h, w), size)
     return F.pad(displacement, padding, mode="replicate")
+
+
+def slack(part: Size, whole: Size) -> list[int]:
+    """How far a grid reaches beyond its central part, as ``F.pad`` wants it.
+
+    Raises:
+        ValueError: If the whole is smaller than the part.
+    """
+    rest = [outer - inner for outer, inner in zip(whole, part, strict=True)]
+    if min(rest) < 0:
+        raise ValueError(f"a central part of size {part} does not fit into a grid of {whole}")
+    return [side for s in reversed(rest) for side in (s // 2, s - s // 2)]
 
 
 def pair_job(

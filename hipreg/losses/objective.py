@@ -9,10 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hipreg.data.channels import one_hot
 from hipreg.losses.lcc import check_window
-from hipreg.losses.overlap import one_hot, soft_dice_loss
+from hipreg.losses.overlap import soft_dice_loss
 from hipreg.losses.parts import evaluate_in_parts
-from hipreg.losses.regularisation import diffusion_penalty, l1_penalty, l2_penalty
+from hipreg.losses.regularisation import (
+    bending_penalty,
+    diffusion_penalty,
+    l1_penalty,
+    l2_penalty,
+)
 from hipreg.losses.similarity import VolumeMask, covered, lcc_loss, mse_loss
 from hipreg.spatial import warp
 from hipreg.types import Displacement, Image, Pair, Registration
@@ -50,6 +56,8 @@ TERMS: Mapping[str, Callable[[Comparison], Tensor]] = {
     "l1": lambda c: l1_penalty(c.deviation),
     "l2": lambda c: l2_penalty(c.deviation),
     "diffusion": lambda c: diffusion_penalty(c.displacement),
+    "parameter_diffusion": lambda c: diffusion_penalty(c.deviation),
+    "bending": lambda c: bending_penalty(c.deviation),
 }
 """Every known term: from a comparison to one value a pair (and prediction), 0 at best."""
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hipreg.types import LabelMap
-
 SMOOTH = 1.0
 """Voxels added to numerator and denominator: an absent label that stays absent costs nothing."""
-
-
-def one_hot(label: LabelMap, labels: Sequence[int]) -> Float[Tensor, "B L D H W"]:
-    """One float channel for each of ``labels``, in their order."""
-    if not labels:
-        return torch.empty(len(label), 0, *label.shape[2:], device=label.device)
-    return torch.cat([label == value for value in labels], dim=1).float()
 
 
 def soft_dice_loss(

@@ -58,7 +58,7 @@ class _InParts(torch.autograd.Function):
         device, batch = parameters[0].device, len(parameters[0])
         gradients = [torch.zeros_like(p) for p in parameters if differentiable]
         values = []
-        for part in _parts(batch, device):
+        for part in parts(batch, device):
             chosen = registration.of(part)
             leaves = tuple(p.detach().requires_grad_(differentiable) for p in chosen.parameters)
             with torch.set_grad_enabled(differentiable):
@@ -86,6 +86,7 @@ def _weighted(weights: Sequence[float], terms: Float[Tensor, " T"]) -> Tensor:
     return torch.stack([w * term for w, term in zip(weights, terms.unbind(), strict=True)]).sum()
 
 
-def _parts(batch: int, device: torch.device) -> Iterator[slice]:
+def parts(batch: int, device: torch.device) -> Iterator[slice]:
+    """A batch a few pairs at a time, as many as suit the device."""
     step = CPU_PART if device.type == "cpu" else GPU_PART
     return (slice(start, start + step) for start in range(0, batch, step))

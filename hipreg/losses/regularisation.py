@@ -18,6 +18,24 @@ def l2_penalty(deviation: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
     return deviation.square().mean((-4, -3, -2, -1))
 
 
+def bending_penalty(field: Float[Tensor, "B 3 D H W"]) -> Float[Tensor, " B"]:
+    """Sum of a field's mean squared second derivatives (Rueckert et al. 1999); 0 for affine ones.
+
+    Args:
+        field: (B, 3, D, H, W), at least three voxels along each axis.
+
+    Returns:
+        (B,), the sum of the nine second differences' mean squares over components and voxels.
+    """
+    total = field.new_zeros(len(field))
+    for axis in (2, 3, 4):
+        straight = field.diff(n=2, dim=axis).square().mean((1, 2, 3, 4))
+        other = 2 + (axis - 1) % 3
+        mixed = field.diff(dim=axis).diff(dim=other).square().mean((1, 2, 3, 4))
+        total = total + straight + 2 * mixed
+    return total
+
+
 def diffusion_penalty(displacement: Displacement) -> Float[Tensor, " B"]:
     """Mean squared spatial derivative of a displacement (Balakrishnan et al. 2019).
 

@@ -11,9 +11,13 @@ from hipreg.models.checkpoint import (
     network_of,
     save_checkpoint,
 )
-from hipreg.models.kinds import KINDS, Described, Kind, build_net, kind_of
-from hipreg.models.pair_net import PairNet
+from hipreg.models.described import Described
+from hipreg.models.guided_net import GuidedArchitecture, GuidedNet, Segmenter
+from hipreg.models.kinds import KINDS, Kind, build_net, kind_of
+from hipreg.models.pair_net import FlowNet, Guidance, PairNet
 from hipreg.models.registration_net import RegistrationNet
+from hipreg.models.segmentation import SegmentationArchitecture, SegmentationNet
+from hipreg.models.velocity_net import VelocityArchitecture, VelocityNet, build_velocity_net
 from hipreg.models.weights import Model, known_models, load_model, models_dir, save_model
 
 __all__ = [
@@ -23,13 +27,23 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Described",
+    "FlowNet",
+    "Guidance",
+    "GuidedArchitecture",
+    "GuidedNet",
     "InitReport",
     "Kind",
     "Model",
     "PairNet",
     "RegistrationNet",
+    "SegmentationArchitecture",
+    "SegmentationNet",
+    "Segmenter",
+    "VelocityArchitecture",
+    "VelocityNet",
     "build",
     "build_net",
+    "build_velocity_net",
     "initialise_from",
     "kind_of",
     "known_models",

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from hipreg.files import replacing
-from hipreg.models.kinds import Described, build_net, from_plain, to_plain
+from hipreg.models.described import Described
+from hipreg.models.kinds import build_net, from_plain, to_plain
 from hipreg.models.pair_net import PairNet
 
 FORMAT = "hipreg-checkpoint-1"

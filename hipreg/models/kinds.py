@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, cast
 
 from torch import nn
 
 from hipreg.models.build import Architecture, build
-
-
-class Described(Protocol):
-    """A frozen dataclass of plain values, and of such dataclasses of a known kind."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+from hipreg.models.described import Described
+from hipreg.models.guided_net import GuidedArchitecture, GuidedNet
+from hipreg.models.segmentation import SegmentationArchitecture, build_segmentation
+from hipreg.models.velocity_net import VelocityArchitecture, build_velocity_net
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,17 @@ class Kind:
     build: Callable[..., nn.Module]
 
 
+def _build_guided(architecture: GuidedArchitecture, *, seed: int = 0) -> GuidedNet:
+    segmenter = build_net(architecture.segmenter, seed=seed)
+    velocity = build_velocity_net(architecture.velocity, seed=seed)
+    return GuidedNet(segmenter, velocity, flips=architecture.flips)
+
+
 KINDS: Mapping[str, Kind] = {
     "vnet": Kind(Architecture, build),
+    "segmentation": Kind(SegmentationArchitecture, build_segmentation),
+    "velocity": Kind(VelocityArchitecture, build_velocity_net),
+    "guided": Kind(GuidedArchitecture, _build_guided),
 }
 """Every kind by the name that it has in files. To add one, add it here."""
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from hipreg.types import Image, Registration
+
+Guidance = Float[Tensor, "2*B L D H W"]
+"""How probable each label is in each voxel, of all moving images, then of all fixed ones."""
 
 
 class PairNet(nn.Module, ABC):
@@ -62,3 +66,30 @@ class PairNet(nn.Module, ABC):
                 f"every side of the images must be a multiple of {self.size_multiple} (for the "
                 f"network's poolings), got {tuple(moving.shape[2:])}"
             )
+
+
+class FlowNet(PairNet):
+    """A network that predicts one stationary velocity a pair: the transform of what it returns is
+    a ``VelocityIntegration``."""
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, moving: Image, fixed: Image, guidance: Guidance | None = None
+        ) -> Registration: ...
+
+    def guidance(self, moving: Image, fixed: Image) -> Guidance | None:
+        """The labels that the network itself predicts, by which it registers; None without."""
+        return None
+
+    @abstractmethod
+    def forward(
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
+    ) -> Registration:
+        """Register moving to fixed; ``guidance`` is predicted where it is not given."""
+
+    @abstractmethod
+    def both_directions(
+        self, moving: Image, fixed: Image, guidance: Guidance | None = None
+    ) -> Registration:
+        """The same velocity and its negative: batch 2B."""

@@ -6,11 +6,15 @@ give the same values more slowly. ``HIPREG_NATIVE=0`` asks for that.
 """
 
 from hipreg.native.kernels import (
+    exponential,
+    exponential_slope,
     instance_norm,
     instance_norm_slope,
     integrate,
     integrate_adjoint,
     lcc,
+    read_displaced,
+    read_displaced_slope,
     resample,
     resample_affine,
     resample_labels,
@@ -19,11 +23,15 @@ from hipreg.native.kernels import (
 )
 
 __all__ = [
+    "exponential",
+    "exponential_slope",
     "instance_norm",
     "instance_norm_slope",
     "integrate",
     "integrate_adjoint",
     "lcc",
+    "read_displaced",
+    "read_displaced_slope",
     "resample",
     "resample_affine",
     "resample_labels",

@@ -29,6 +29,12 @@ _SIGNATURES = {
     "resample_labels": (c_long, c_long, _Size, _Size, *[c_void_p] * 4, c_int),
     "lcc_scratch": (_Size, c_long, c_int),
     "lcc": (c_long, c_long, _Size, c_long, c_float, *[c_void_p] * 6, c_int),
+    "read_displaced": (c_long, c_long, _Size, *[c_void_p] * 3, c_int),
+    "read_displaced_slope": (c_long, c_long, _Size, *[c_void_p] * 5, c_int),
+    "exponential_states": (c_long, _Size, c_long),
+    "exponential_scratch": (c_long, _Size),
+    "exponential": (c_long, _Size, c_long, *[c_void_p] * 3, c_int),
+    "exponential_slope": (c_long, _Size, c_long, *[c_void_p] * 4, c_int),
     "integrate_scratch": (_Size, _Size, c_int),
     "integrate": (c_long, _Size, _Size, *[c_void_p] * 4, c_int, c_void_p, c_int),
     "instance_norm_scratch": (c_long, c_long, c_long),
@@ -46,7 +52,7 @@ def _kernels() -> ctypes.CDLL | None:
     for name, types in _SIGNATURES.items() if library else ():
         function = getattr(library, f"hipreg_{name}")
         function.argtypes = types
-        function.restype = c_long if name.endswith("_scratch") else None
+        function.restype = c_long if name.endswith(("_scratch", "_states")) else None
     return library
 
 
@@ -75,10 +81,12 @@ def _typed(name: str, like: Tensor) -> str:
     return f"{name}_bfloat16" if like.dtype == torch.bfloat16 else name
 
 
-def _scratch(name: str, *arguments: object, dtype: torch.dtype = torch.float32) -> Tensor:
+def _scratch(
+    name: str, *arguments: object, dtype: torch.dtype = torch.float32, of: str = "scratch"
+) -> Tensor:
     kernels = _kernels()
     assert kernels is not None
-    return torch.empty(getattr(kernels, f"hipreg_{name}_scratch")(*arguments), dtype=dtype)
+    return torch.empty(getattr(kernels, f"hipreg_{name}_{of}")(*arguments), dtype=dtype)
 
 
 def resample(volume: Tensor, field: Tensor, *, relative: bool, nearest: bool) -> Tensor:
@@ -210,6 +218,62 @@ def _integrate(
         *(len(full), *sizes, _at(first), _at(share), _at(gradient), _at(full), adjoint),
         _at(scratch),
     )
+
+
+def read_displaced(volume: Tensor, displacement: Tensor) -> Tensor:
+    """Read (B, C, D, H, W) at each voxel's place plus (B, 3, D, H, W) voxels, the border beyond.
+
+    Returns:
+        (B, C, D, H, W), channels-last.
+    """
+    volume = volume.contiguous(memory_format=torch.channels_last_3d)
+    displacement, out = displacement.contiguous(), torch.empty_like(volume)
+    _call(
+        "read_displaced",
+        *(*volume.shape[:2], _Size.of(volume), _at(volume), _at(displacement), _at(out)),
+    )
+    return out
+
+
+def read_displaced_slope(
+    volume: Tensor, displacement: Tensor, upstream: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of both arguments from that of ``read_displaced``'s result."""
+    volume = volume.contiguous(memory_format=torch.channels_last_3d)
+    upstream = upstream.contiguous(memory_format=torch.channels_last_3d)
+    displacement = displacement.contiguous()
+    by_volume, by_displacement = torch.zeros_like(volume), torch.empty_like(displacement)
+    _call(
+        "read_displaced_slope",
+        *(*volume.shape[:2], _Size.of(volume), _at(volume), _at(displacement), _at(upstream)),
+        *(_at(by_volume), _at(by_displacement)),
+    )
+    return by_volume, by_displacement
+
+
+def exponential(velocity: Tensor, *, squarings: int) -> tuple[Tensor, Tensor]:
+    """Displacements of velocities (B, 3, D, H, W), in voxels of this grid.
+
+    Returns:
+        (B, 3, D, H, W), and what ``exponential_slope`` needs.
+    """
+    velocity, size = velocity.contiguous(), _Size.of(velocity)
+    states = _scratch("exponential", len(velocity), size, squarings, of="states")
+    out = torch.empty_like(velocity)
+    _call("exponential", *(len(velocity), size, squarings, _at(velocity), _at(states), _at(out)))
+    return out, states
+
+
+def exponential_slope(states: Tensor, upstream: Tensor, *, squarings: int) -> Tensor:
+    """The gradient of the velocities from that of ``exponential``'s displacements."""
+    upstream, size = upstream.contiguous(), _Size.of(upstream)
+    slope = torch.empty_like(upstream)
+    scratch = _scratch("exponential", len(upstream), size)
+    _call(
+        "exponential_slope",
+        *(len(upstream), size, squarings, _at(states), _at(upstream), _at(slope), _at(scratch)),
+    )
+    return slope
 
 
 def instance_norm(x: Tensor, *, epsilon: float, slope: float) -> Tensor:

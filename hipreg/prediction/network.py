@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import Protocol
 
 import torch
+from torch import Tensor
 
+from hipreg.models import FlowNet, Guidance, PairNet
 from hipreg.prediction.instance import optimise
 from hipreg.prediction.options import Refinement
-from hipreg.spatial import mean_of_directions
-from hipreg.types import Displacement, Image, Registration
-
-
-class DirectedNet(Protocol):
-    """What prediction needs of a network."""
-
-    def __call__(self, moving: Image, fixed: Image) -> Registration: ...
-
-    def both_directions(self, moving: Image, fixed: Image) -> Registration: ...
+from hipreg.prediction.velocity import VelocityPairs, optimise_velocity
+from hipreg.spatial import VelocityIntegration, mean_of_directions
+from hipreg.types import Displacement, Image, Size
 
 
 def predict(
-    net: DirectedNet,
+    net: PairNet,
     moving: Image,
     fixed: Image,
     refinement: Refinement | None = None,
@@ -46,40 +41,93 @@ def predict(
         (B, 3, D, H, W) in voxels on the fixed grid, without gradient.
     """
     wanted = refinement or Refinement()
-    with torch.no_grad():
-        there, back = _mirrored_means(net, moving, fixed, wanted)
-        displacement = there if back is None else mean_of_directions(there, back)
-    if wanted.steps:
-        displacement = optimise(
-            displacement,
-            moving,
-            fixed,
-            steps=wanted.steps,
-            learning_rate=wanted.learning_rate,
-            smoothness=wanted.smoothness,
-            lcc_window=lcc_window,
-        )
+    if isinstance(net, FlowNet):
+        displacement = _by_velocity(net, moving, fixed, wanted, lcc_window)
+    else:
+        displacement = _by_displacement(net, moving, fixed, wanted, lcc_window)
     equal = (moving == fixed).flatten(1).all(dim=1)
     return displacement.masked_fill(equal.view(-1, 1, 1, 1, 1), 0.0)
 
 
-def _mirrored_means(
-    net: DirectedNet, moving: Image, fixed: Image, wanted: Refinement
-) -> tuple[Displacement, Displacement | None]:
-    """The mean prediction over all mirrorings, and that of the exchanged images where asked."""
+def _by_velocity(
+    net: FlowNet, moving: Image, fixed: Image, wanted: Refinement, lcc_window: int
+) -> Displacement:
+    """The mean is taken of velocities, and they are optimised: the inverse stays exact."""
+    with torch.no_grad():
+        guidance = net.guidance(moving, fixed)
+        transform = VelocityIntegration(_size(fixed))
+        velocity = _mean([_velocity(net, m, moving, fixed, guidance) for m in _mirrorings(wanted)])
+        if wanted.steps:
+            pairs = VelocityPairs.of(moving, fixed, guidance, transform)
+            velocity = optimise_velocity(
+                velocity, pairs, steps=wanted.steps, goal=wanted.goal, lcc_window=lcc_window
+            )
+        return transform(velocity)
+
+
+def _velocity(
+    net: FlowNet, mirroring: _Mirroring, moving: Image, fixed: Image, guidance: Guidance | None
+) -> Displacement:
+    """What the network predicts of mirrored images, mirrored back."""
+    # What was predicted of the images as they are need not be predicted again.
+    known = None if mirroring.axes else guidance
+    found = net(mirroring.of(moving), mirroring.of(fixed), known)
+    return mirroring.of_vectors(found.parameters[0])
+
+
+def _by_displacement(
+    net: PairNet, moving: Image, fixed: Image, wanted: Refinement, lcc_window: int
+) -> Displacement:
+    register = net.both_directions if wanted.both_directions else net
+    with torch.no_grad():
+        displacement = _mean(
+            [
+                mirroring.of_vectors(
+                    register(mirroring.of(moving), mirroring.of(fixed)).displacement
+                )
+                for mirroring in _mirrorings(wanted)
+            ]
+        )
+        if wanted.both_directions:
+            displacement = mean_of_directions(*displacement.chunk(2))
+    if not wanted.steps:
+        return displacement
+    return optimise(
+        displacement,
+        moving,
+        fixed,
+        steps=wanted.steps,
+        learning_rate=wanted.learning_rate,
+        smoothness=wanted.smoothness,
+        lcc_window=lcc_window,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Mirroring:
+    """Mirroring along some of the axes 0, 1 and 2; its own inverse."""
+
+    axes: tuple[int, ...]
+
+    def of(self, volume: Tensor) -> Tensor:
+        return volume.flip([axis + 2 for axis in self.axes])
+
+    def of_vectors(self, field: Displacement) -> Displacement:
+        """Vectors change the sign of the components that are mirrored."""
+        signs = torch.tensor([-1.0 if axis in self.axes else 1.0 for axis in range(3)])
+        return self.of(field) * signs.to(field.device).view(1, 3, 1, 1, 1)
+
+
+def _mirrorings(wanted: Refinement) -> list[_Mirroring]:
     axes = list(wanted.flips)
-    choices = list(chain.from_iterable(combinations(axes, k) for k in range(len(axes) + 1)))
-    total: torch.Tensor | None = None
-    for chosen in choices:
-        dims = [axis + 2 for axis in chosen]
-        register = net.both_directions if wanted.both_directions else net
-        found = register(moving.flip(dims), fixed.flip(dims)).displacement.flip(dims)
-        signs = torch.tensor([-1.0 if axis in chosen else 1.0 for axis in range(3)])
-        found = found * signs.to(found.device).view(1, 3, 1, 1, 1)
-        total = found if total is None else total + found
-    assert total is not None
-    mean = total / len(choices)
-    if not wanted.both_directions:
-        return mean, None
-    there, back = mean.chunk(2)
-    return there, back
+    choices = chain.from_iterable(combinations(axes, k) for k in range(len(axes) + 1))
+    return [_Mirroring(chosen) for chosen in choices]
+
+
+def _mean(fields: list[Displacement]) -> Displacement:
+    return torch.stack(fields).mean(0) if len(fields) > 1 else fields[0]
+
+
+def _size(volume: Tensor) -> Size:
+    d, h, w = volume.shape[2:]
+    return d, h, w

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hipreg.prediction.velocity import VelocityGoal
 
 AXES = (0, 1, 2)
 
@@ -20,6 +22,7 @@ class Refinement:
         steps: Gradient steps of instance optimisation on the pair's own images, none with 0.
         learning_rate: Of these steps, in voxels.
         smoothness: Weight of the diffusion penalty beside 1 - LCC in them.
+        goal: Of the steps of a network that predicts velocities, in the place of the last two.
     """
 
     both_directions: bool = False
@@ -27,6 +30,7 @@ class Refinement:
     steps: int = 0
     learning_rate: float = 0.05
     smoothness: float = 3.0
+    goal: VelocityGoal = field(default_factory=VelocityGoal)
 
     def __post_init__(self) -> None:
         if any(axis not in AXES for axis in self.flips) or len(set(self.flips)) < len(self.flips):

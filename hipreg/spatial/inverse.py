@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from hipreg.spatial.grid import identity_grid
-from hipreg.spatial.warp import sample
+from hipreg.spatial.warp import warp_held
 from hipreg.types import Displacement
 
 RELAXATION = 0.75
@@ -25,7 +22,7 @@ def compose(outer: Displacement, inner: Displacement) -> Displacement:
     Returns:
         (B, 3, D, H, W) in voxels.
     """
-    return inner + _at_moved(outer, inner)
+    return inner + warp_held(outer, inner)
 
 
 def invert(
@@ -46,7 +43,7 @@ def invert(
     """
     inverse = -displacement
     for _ in range(steps):
-        step = _at_moved(displacement, inverse) + inverse
+        step = warp_held(displacement, inverse) + inverse
         inverse = inverse - RELAXATION * step
         if float(step.abs().max()) <= tolerance:
             break
@@ -67,12 +64,3 @@ def mean_of_directions(there: Displacement, back: Displacement) -> Displacement:
         (B, 3, D, H, W) in voxels on the fixed grid.
     """
     return (there + invert(back)) / 2
-
-
-def _at_moved(values: Displacement, displacement: Displacement) -> Displacement:
-    """``values(x + displacement(x))``, the nearest value beyond the grid."""
-    d, h, w = values.shape[2:]
-    positions = displacement + identity_grid((d, h, w), device=displacement.device)
-    last = torch.tensor([d - 1, h - 1, w - 1], device=positions.device, dtype=positions.dtype)
-    inside = torch.minimum(positions.clamp(min=0), last.view(1, 3, 1, 1, 1))
-    return sample(values, inside)

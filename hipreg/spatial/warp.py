@@ -53,6 +53,32 @@ def warp(
     return sample(volume, positions, interpolation=interpolation)
 
 
+def warp_held(
+    volume: Float[Tensor, "B C D H W"], displacement: Displacement
+) -> Float[Tensor, "B C D H W"]:
+    """Deform volumes by pull-back, the nearest value going on beyond their border.
+
+    Differentiable in both arguments, once. For features and displacements, of which 0 would be as
+    good a value as any; images are read by ``warp``.
+
+    Args:
+        volume: (B, C, D, H, W) of any floating type.
+        displacement: (B, 3, D, H, W) in voxels.
+
+    Returns:
+        (B, C, D, H, W) of the volume's type; float32 under autocast of bfloat16 features.
+    """
+    if native.usable(volume, displacement):
+        result: Tensor = _ReadDisplaced.apply(volume, displacement)  # type: ignore[no-untyped-call]
+        return result
+    d, h, w = volume.shape[2:]
+    last = displacement.new_tensor([d - 1, h - 1, w - 1]).view(1, 3, 1, 1, 1)
+    positions = displacement + identity_grid((d, h, w), device=displacement.device)
+    # One more voxel holds the border: reading at its very edge is then as smooth as before it.
+    wider = F.pad(volume, (0, 1) * 3, mode="replicate")
+    return sample(wider, positions.clamp(torch.zeros_like(last), last))
+
+
 def sample(
     volume: Float[Tensor, "B C D H W"],
     positions: Float[Tensor, "B 3 d h w"],
@@ -112,6 +138,21 @@ def sample_affine(
     positions = positions.reshape(*positions.shape[:2], *size)
     nearest = sample(labels[rows].to(images.dtype), positions, interpolation="nearest")
     return sample(images[rows], positions), nearest.to(labels.dtype)
+
+
+class _ReadDisplaced(torch.autograd.Function):
+    """Linear reading, differentiable in volume and displacement."""
+
+    @staticmethod
+    def forward(ctx: Any, volume: Tensor, displacement: Tensor) -> Tensor:
+        ctx.save_for_backward(volume, displacement)
+        return native.read_displaced(volume, displacement)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        volume, displacement = ctx.saved_tensors
+        return native.read_displaced_slope(volume, displacement, upstream)
 
 
 def _compiled(volume: Tensor, field: Tensor) -> bool:

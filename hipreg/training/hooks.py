@@ -79,7 +79,8 @@ class Evaluate(Hook):
     def on_epoch_end(self, state: TrainingState, log: dict[str, float]) -> None:
         if state.epoch % self.every == 0 or state.epoch >= self.epochs or state.stop:
             state.net.eval()
-            log.update(self.evaluate())
+            with state.as_used():
+                log.update(self.evaluate())
 
 
 class SaveCheckpoints(Hook):
@@ -132,16 +133,21 @@ class SaveCheckpoints(Hook):
     def save(self, name: str, state: TrainingState, log: Mapping[str, float] = _NOTHING) -> None:
         """Write a checkpoint of the state as it is, in mid-epoch too.
 
+        Its weights are those that the network is used with; those that are trained, where they
+        are others, are part of the training's state.
+
         Raises:
             OSError: It cannot be written; the file that was there is kept.
         """
-        checkpoint = Checkpoint(
-            architecture=self.architecture,
-            weights=state.net.state_dict(),
-            metadata={**self.metadata, "epoch": state.epoch, **_numbers(log)},
-            training=state.state_dict(),
-        )
-        save_checkpoint(self.folder / name, checkpoint)
+        training = state.state_dict()
+        with state.as_used():
+            checkpoint = Checkpoint(
+                architecture=self.architecture,
+                weights=state.net.state_dict(),
+                metadata={**self.metadata, "epoch": state.epoch, **_numbers(log)},
+                training=training,
+            )
+            save_checkpoint(self.folder / name, checkpoint)
 
 
 def _numbers(log: Mapping[str, float]) -> dict[str, float]:

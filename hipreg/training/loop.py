@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from hipreg.losses import Loss, Objective
-from hipreg.models import PairNet
 from hipreg.training import distributed
+from hipreg.training.averaging import WeightAverage
 from hipreg.training.schedule import learning_rate
-from hipreg.training.step import training_step
+from hipreg.training.step import Registrar, training_step
 from hipreg.types import Pair
+
+B = TypeVar("B", bound=Sized)
+"""A batch, whose length is the number of its items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +95,23 @@ class TrainingState:
         best: Best value of what chooses the weights so far, None before the first evaluation.
         stop: Set by a hook to end training after the running epoch.
         so_far: The running epoch; None between two epochs.
+        average: Of the network's weights over the last steps, used in their place; None for the
+            weights themselves.
     """
 
-    net: PairNet
+    net: nn.Module
     optimizer: Optimizer
     epoch: int = 0
     best: float | None = None
     stop: bool = False
     so_far: EpochSoFar | None = None
+    average: WeightAverage | None = None
+
+    @contextmanager
+    def as_used(self) -> Iterator[None]:
+        """Let the network have the weights that it is evaluated and used with."""
+        with nullcontext() if self.average is None else self.average.in_use():
+            yield
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values to resume from, beside the network's weights; in mid-epoch too.
@@ -109,7 +123,7 @@ class TrainingState:
             "epoch": self.epoch,
             "best": self.best,
             "so_far": None if self.so_far is None else asdict(self.so_far),
-        }
+        } | ({} if self.average is None else {"average": self.average.state_dict()})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where ``state_dict`` was taken."""
@@ -117,6 +131,8 @@ class TrainingState:
         self.epoch, self.best = state["epoch"], state["best"]
         so_far = state.get("so_far")
         self.so_far = None if so_far is None else EpochSoFar(**so_far)
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
 
 
 class Hook:
@@ -138,13 +154,46 @@ def train(
     steps_per_epoch: int,
     hooks: Sequence[Hook] = (),
 ) -> None:
-    """Train until ``recipe.epochs`` epochs are done or a hook sets ``state.stop``.
+    """Train a network that registers, see ``train_by``.
 
     Args:
-        state: Changed in place; one that was resumed goes on from its epoch.
+        state: Of a registration network; changed in place.
         objective: What is minimised.
         batches: From an epoch's number to its batches.
         recipe: How.
+        steps_per_epoch: Number of batches of an epoch.
+        hooks: Called in order after each step and each epoch.
+    """
+
+    def step(pair: Pair) -> Loss:
+        return training_step(
+            cast("Registrar", state.net),
+            pair,
+            objective,
+            state.optimizer,
+            symmetric=recipe.symmetric,
+            precision=recipe.precision,
+        )
+
+    train_by(step, state, batches, recipe, steps_per_epoch=steps_per_epoch, hooks=hooks)
+
+
+def train_by(
+    step: Callable[[B], Loss],
+    state: TrainingState,
+    batches: Callable[[int], Iterable[B]],
+    recipe: Recipe,
+    *,
+    steps_per_epoch: int,
+    hooks: Sequence[Hook] = (),
+) -> None:
+    """Train until ``recipe.epochs`` epochs are done or a hook sets ``state.stop``.
+
+    Args:
+        step: Updates the state's network by a batch and returns the loss of before.
+        state: Changed in place; one that was resumed goes on from its epoch.
+        batches: From an epoch's number to its batches.
+        recipe: How many epochs, and the learning rate of each step.
         steps_per_epoch: Number of batches of an epoch.
         hooks: Called in order after each step and each epoch.
 
@@ -155,7 +204,7 @@ def train(
     still running: resumed from there, the epoch goes on, and ends (again) with its hooks.
     """
     while state.epoch < recipe.epochs and not state.stop:
-        rate = _steps(state, objective, batches, recipe, steps_per_epoch, hooks)
+        rate = _steps(step, state, batches(state.epoch), recipe, steps_per_epoch, hooks)
         so_far, state.so_far = state.so_far or EpochSoFar(), None
         state.epoch += 1
         try:
@@ -169,9 +218,9 @@ def train(
 
 
 def _steps(
+    step: Callable[[B], Loss],
     state: TrainingState,
-    objective: Objective,
-    batches: Callable[[int], Iterable[Pair]],
+    batches: Iterable[B],
     recipe: Recipe,
     steps_per_epoch: int,
     hooks: Sequence[Hook],
@@ -180,21 +229,16 @@ def _steps(
     state.net.train()
     state.so_far = so_far = state.so_far or EpochSoFar()
     rate = _set_rate(state, recipe, max(0, so_far.steps - 1) / steps_per_epoch)
-    source = islice(batches(state.epoch), so_far.steps, None)
+    source = islice(batches, so_far.steps, None)
     while so_far.steps < steps_per_epoch:
         asked = time.perf_counter()
-        pair = next(source)
+        batch = next(source)
         so_far.waited += time.perf_counter() - asked
         rate = _set_rate(state, recipe, so_far.steps / steps_per_epoch)
-        loss = training_step(
-            state.net,
-            pair,
-            objective,
-            state.optimizer,
-            symmetric=recipe.symmetric,
-            precision=recipe.precision,
-        )
-        so_far.add(loss, len(pair.fixed))
+        loss = step(batch)
+        if state.average is not None:
+            state.average.update()
+        so_far.add(loss, len(batch))
         for hook in hooks:
             hook.on_step(state, loss, so_far.steps, steps_per_epoch)
         so_far.seconds += time.perf_counter() - asked

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
-from hipreg.losses import Loss, Objective
+from hipreg.losses import Loss, Objective, segmentation_loss
 from hipreg.training import distributed
-from hipreg.types import Image, Pair, Registration
+from hipreg.types import Image, Labelled, Pair, Registration
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -64,21 +65,67 @@ def training_step(
     Of several processes (see ``hipreg.training.distributed``), each has its share of a batch, and
     makes the update of the whole batch.
     """
+
+    def evaluate() -> Loss:
+        return evaluate_objective(net, pair, objective, symmetric=symmetric, precision=precision)[
+            0
+        ]
+
+    return optimise(evaluate, optimizer, count=len(pair), terms=tuple(objective.weights))
+
+
+def optimise(
+    evaluate: Callable[[], Loss], optimizer: Optimizer, *, count: int, terms: Sequence[str]
+) -> Loss:
+    """Backward and update of any loss.
+
+    Args:
+        evaluate: The loss of this process's share of a batch.
+        optimizer: Of what is trained.
+        count: Items of the share; ``evaluate`` is not called where there are none.
+        terms: The names of the loss's terms.
+
+    Returns:
+        The loss of the whole batch before the update, detached.
+
+    Raises:
+        LostProcessError: If another process of the training is gone.
+    """
     optimizer.zero_grad(set_to_none=True)
-    if distributed.connected() and len(pair.fixed) == 0:
-        loss = _nothing(objective, pair.fixed.device)
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    if distributed.connected() and count == 0:
+        zero = torch.zeros((), device=trained[0].device)
+        loss = Loss(zero, dict.fromkeys(terms, zero))
     else:
-        loss, _ = evaluate_objective(
-            net, pair, objective, symmetric=symmetric, precision=precision
-        )
+        loss = evaluate()
         loss.total.backward()  # type: ignore[no-untyped-call]
     if distributed.connected():
-        trained = [p for group in optimizer.param_groups for p in group["params"]]
-        loss = distributed.share_step(trained, loss, pairs=len(pair.fixed))
+        loss = distributed.share_step(trained, loss, pairs=count)
     optimizer.step()
     return Loss(loss.total.detach(), loss.terms)
 
 
-def _nothing(objective: Objective, device: torch.device) -> Loss:
-    zero = torch.zeros((), device=device)
-    return Loss(zero, dict.fromkeys(objective.weights, zero))
+def segmentation_step(
+    net: nn.Module,
+    batch: Labelled,
+    optimizer: Optimizer,
+    *,
+    weights: Mapping[str, float],
+    precision: str,
+) -> Loss:
+    """``training_step`` of a network that labels images.
+
+    Args:
+        net: From images to logits.
+        batch: Images and targets.
+        optimizer: Of the network.
+        weights: Of the terms of ``hipreg.losses.segmentation``.
+        precision: See ``PRECISIONS``.
+    """
+
+    def evaluate() -> Loss:
+        with autocast(batch.images.device, precision):
+            logits = net(batch.images)
+        return segmentation_loss(logits, batch.targets, weights)
+
+    return optimise(evaluate, optimizer, count=len(batch), terms=tuple(weights))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sacred import Experiment
 
-from experiments import configs, settings
+from experiments import configs, families, settings
 from hipreg.data import describe, synthetic_cohort
 from hipreg.losses import TERMS
 from hipreg.models import Architecture
@@ -50,6 +50,9 @@ def test_the_base_is_the_published_baseline() -> None:
         (("no_augmentation", "no_regularisation"), "no_regularisation no_augmentation"),
         (("mse",), "no_lcc mse"),
         (("l2",), "l2"),
+        (("velocity",), "velocity"),
+        (("velocity", "no_dice"), "velocity no_dice"),
+        (("guided",), "guided"),
     ],
 )
 def test_a_run_is_named_by_its_switches(named: tuple[str, ...], name: str) -> None:
@@ -68,6 +71,16 @@ def test_the_command_line_beats_named_configurations() -> None:
     assert configuration("quick", epochs=3)["epochs"] == 3
 
 
+def test_switches_of_the_velocity_family_are_words_of_a_row() -> None:
+    for entries, name in (
+        ({"model": "velocity"}, "velocity"),
+        ({"model": "velocity", "segmenter": "3"}, "velocity guided"),
+        ({"instance_steps": 40}, "instance"),
+    ):
+        assert configuration(dataset="synthetic", **entries)["name"] == name
+    assert configuration("guided", instance_steps=40, segmenter=3)["name"] == "guided instance"
+
+
 def explained(entries: Callable[..., None]) -> None:
     """Check that each entry of a configuration function has a comment."""
     source = inspect.getsource(entries).splitlines()
@@ -80,6 +93,7 @@ def explained(entries: Callable[..., None]) -> None:
 
 def test_every_entry_is_explained_in_one_line() -> None:
     explained(configs.base)
+    explained(families.families)
 
 
 def test_every_loss_term_has_a_weight() -> None:

@@ -30,6 +30,7 @@ def test_identity_of_a_pair_with_itself_costs_nothing_but_the_smoothing_of_lcc()
 def test_total_is_the_weighted_sum_of_all_terms() -> None:
     pair = small_pair()
     weights = {"lcc": 1.0, "mse": 2.0, "dice": 0.5, "l1": 0.1, "l2": 3.0, "diffusion": 0.2}
+    weights |= {"parameter_diffusion": 0.3, "bending": 0.4}
     loss = Objective(weights, lcc_window=5)(registration(pair), pair)
     assert set(loss.terms) == set(TERMS)
     expected = sum(weights[name] * float(value) for name, value in loss.terms.items())

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hipreg.losses import (
+    bending_penalty,
     diffusion_penalty,
     l1_penalty,
     l2_penalty,
@@ -62,6 +63,18 @@ def test_diffusion_is_zero_for_translations_and_known_for_a_stretch() -> None:
     stretch[:, 1] = 0.3 * torch.arange(4.0).view(1, 1, 4, 1)
     # One of three components along one of three axes.
     assert float(diffusion_penalty(stretch)) == pytest.approx(0.09 / 9)
+
+
+def test_bending_is_zero_for_affine_fields_and_known_for_parabolas() -> None:
+    d, h, w = torch.meshgrid(*[torch.arange(5.0)] * 3, indexing="ij")
+    affine = torch.stack([0.3 * d - h, w + 2, d + h - w])[None]
+    assert float(bending_penalty(affine)) == pytest.approx(0, abs=1e-10)
+    straight, mixed = torch.zeros(1, 3, 5, 5, 5), torch.zeros(1, 3, 5, 5, 5)
+    straight[:, 0] = 0.5 * h**2
+    mixed[:, 2] = d * w
+    # One component of three with one second derivative of 1; with two, d by w and w by d.
+    assert float(bending_penalty(straight)) == pytest.approx(1 / 3)
+    assert float(bending_penalty(mixed)) == pytest.approx(2 / 3)
 
 
 def test_penalties_of_a_known_deviation() -> None:

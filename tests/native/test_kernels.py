@@ -12,7 +12,15 @@ from torch.nn import functional as F
 from hipreg.losses import lcc
 from hipreg.models.instance_norm import InstanceNorm
 from hipreg.native import build, kernels
-from hipreg.spatial import identity_grid, integrate_gradients, sample, sample_affine, warp
+from hipreg.spatial import (
+    exponential,
+    identity_grid,
+    integrate_gradients,
+    sample,
+    sample_affine,
+    warp,
+    warp_held,
+)
 from tests.helpers import generator, skip_or_fail, smooth_images
 
 ODD = (5, 9, 7)
@@ -45,12 +53,15 @@ def everything() -> list[Tensor]:
     value = lcc(warped[None], smooth_images(2, size=ODD, seed=2), window=5)
     gradient = torch.rand(2, 3, *ODD, generator=generator(3)).requires_grad_()
     displacement = integrate_gradients(gradient, size=(10, 9, 14))
+    velocity = (3 * torch.randn(3, 3, *ODD, generator=generator(6))).requires_grad_()
+    flow = exponential(velocity)
+    read = warp_held(smooth_images(3, size=ODD), flow)
     features = torch.randn(2, 5, *ODD, generator=generator(4)).requires_grad_()
     norm = InstanceNorm(slope=0.01)(channels_last(features.clone()))
-    found = [warped, value, displacement, norm]
+    found = [warped, value, displacement, flow, read, norm]
     weights = [torch.rand(x.shape, generator=generator(5)) for x in found]
     sum((x * w).sum() for x, w in zip(found, weights, strict=True)).backward()
-    grads = [leaf.grad for leaf in (field, gradient, features)]
+    grads = [leaf.grad for leaf in (field, gradient, velocity, features)]
     return [*found, *(grad for grad in grads if grad is not None)]
 
 

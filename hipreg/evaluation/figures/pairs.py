@@ -61,7 +61,13 @@ def pair_rows(
     bar = figure.add_subplot(grid[-1, -1])
     draw_colour_bar(bar, image, "log J (0: volume is kept)")
     bar.locator_params(axis="x", nbins=3)
-    draw_legend(figure, views[0], label_names or {}, "Warped")
+    draw_legend(
+        figure,
+        views[0],
+        label_names or {},
+        filled="fixed, in Warped",
+        lined="warped, in Warped",
+    )
     return figure
 
 

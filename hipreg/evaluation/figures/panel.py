@@ -202,9 +202,14 @@ def draw_colour_bar(axes: Axes, image: AxesImage, name: str) -> None:
 
 
 def draw_legend(
-    figure: Figure, view: View, names: Mapping[int, str], picture: str = "Labels"
+    figure: Figure,
+    view: View,
+    names: Mapping[int, str],
+    *,
+    filled: str = "fixed, in Labels",
+    lined: str = "warped, in Labels",
 ) -> None:
-    """Name the labels' colours below a figure, and what is what in the ``picture`` of both."""
+    """Name the labels' colours below a figure, and what is drawn filled and what as lines."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -214,8 +219,8 @@ def draw_legend(
     ]
     if not handles:
         return
-    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label=f"fixed, in {picture}"))
-    handles.append(Line2D([], [], color=FAINT, label=f"warped, in {picture}"))
+    handles.append(Patch(color=FAINT, alpha=0.6, linewidth=0, label=filled))
+    handles.append(Line2D([], [], color=FAINT, label=lined))
     figure.legend(
         handles=handles,
         loc="outside lower left",

@@ -1,0 +1,80 @@
+"""Train a network that labels single cases: ``python experiments/segment.py with quick``.
+
+Its predictions guide registration. ``fold=0 folds=5`` leaves a fifth of the training cases out, so
+that a registration can be trained on predictions for cases that the network has not seen.
+
+To go on where a run ended, however it ended: ``python experiments/segment.py resume RUN``, with
+its number, its folder or ``latest``.
+
+``print_config`` lists every entry of the configuration, ``print_named_configs`` the named ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from experiments import settings
+from experiments.announce import announce_data
+from experiments.configs import add_named
+from experiments.errors import said_plainly
+from experiments.resume import command_line
+from experiments.run_folder import runs_root
+from experiments.segmentation.cases import load_cases
+from experiments.segmentation.configs import NAMED, base
+from experiments.segmentation.fit import fit
+from experiments.signals import STOP
+from experiments.tracking import artifacts_folder, new_experiment, plain
+from hipreg.training import Team
+
+if TYPE_CHECKING:
+    from sacred.run import Run
+
+NAME = "segment"
+
+experiment = new_experiment(NAME)
+experiment.config(base)
+add_named(experiment, NAMED)
+
+
+@experiment.main
+def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
+    """Train, evaluate on the validation cases, and leave everything in the run's folder."""
+    config = plain(_config)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    with tempfile.TemporaryDirectory() as scratch:
+        with STOP.at_once():
+            with said_plainly():
+                cases = load_cases(config, settings.device(config))
+            announce_data(
+                _run,
+                config,
+                cases.cohort,
+                f"training on {len(cases.fit.cases)} cases, "
+                f"{len(cases.held['val'].cases)} validation cases",
+            )
+        return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch))
+
+
+def main_program(arguments: Sequence[str]) -> None:
+    """The command line."""
+    if Team.launched(os.environ).size > 1:
+        sys.exit("Error: a segmentation trains in one process; start it without torchrun")
+    try:
+        words = command_line(arguments, runs_root(), experiment=NAME)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+    with STOP.listening():
+        experiment.run_commandline([sys.argv[0], *words])
+
+
+if __name__ == "__main__":
+    main_program(sys.argv[1:])

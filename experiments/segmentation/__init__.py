@@ -1,0 +1,1 @@
+"""Training a network that labels single cases: its configuration, data and what it leaves."""
