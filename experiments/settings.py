@@ -32,6 +32,8 @@ def architecture(config: Mapping[str, Any]) -> Described:
         raise ValueError(f"model must be one of {MODELS}, got {config['model']!r}")
     if config["model"] == "velocity":
         return families.described(config)
+    if config["segmenter"] is not None:
+        raise ValueError("segmenter guides velocity networks alone: say model=velocity as well")
     usual = CLASSIC_VNET if config["classic_vnet"] else SINGLE_CONVOLUTIONS
     return Architecture(
         channels=tuple(config["channels"]),

@@ -102,6 +102,8 @@ def test_missing_and_unsuitable_segmenters_are_said_plainly(tmp_path: Path) -> N
         settings.architecture(guided(segmenter=str(tmp_path / "vnet.pt")))
 
 
-def test_unknown_models_are_refused() -> None:
+def test_unknown_models_and_segmenters_of_the_published_one_are_refused() -> None:
     with pytest.raises(ValueError, match="model must be one of"):
         settings.architecture(configuration(dataset="synthetic", model="transformer"))
+    with pytest.raises(ValueError, match="model=velocity"):
+        settings.architecture(configuration(dataset="synthetic", segmenter="3"))
