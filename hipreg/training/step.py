@@ -67,9 +67,10 @@ def training_step(
     """
 
     def evaluate() -> Loss:
-        return evaluate_objective(net, pair, objective, symmetric=symmetric, precision=precision)[
-            0
-        ]
+        loss, _ = evaluate_objective(
+            net, pair, objective, symmetric=symmetric, precision=precision
+        )
+        return loss
 
     return optimise(evaluate, optimizer, count=len(pair), terms=tuple(objective.weights))
 
