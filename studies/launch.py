@@ -137,7 +137,7 @@ def slurm_script(job: Job) -> str:
             "#!/bin/bash",
             *(f"#SBATCH --{setting}" for setting in settings),
             f"# Workers of study {job.study}: each takes trials from its queue until it is empty.",
-            f': "${{{STORAGE}:?set it to the URL of the study\'s database before sbatch}}"',
+            f': "${{{STORAGE}:?set it to the URL of the database before sbatch}}"',
             f"export HIPREG_RUNS={shlex.quote(str(runs_root().absolute()))}",
             f"cd {shlex.quote(str(_ROOT))} || exit 1",
             f'srun {shlex.join(command)} --index "$SLURM_ARRAY_TASK_ID"',
