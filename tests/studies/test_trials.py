@@ -139,8 +139,11 @@ study = open_queue(Assignment("bowl", sys.argv[1], Path(), int(sys.argv[2]), 0))
 Path(sys.argv[3], sys.argv[2]).touch()
 while len(list(Path(sys.argv[3]).iterdir())) < 2:
     time.sleep(0.01)
+def objective(trial):
+    time.sleep(0.05)  # the journal's lock is not fair: who never pauses keeps it
+    return -(trial.suggest_float("x", -3, 3) - 1) ** 2
 try:
-    study.optimize(lambda trial: -(trial.suggest_float("x", -3, 3) - 1) ** 2, n_trials=1000)
+    study.optimize(objective, n_trials=1000)
 except QueueEmptyError:
     pass
 """

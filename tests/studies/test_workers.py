@@ -36,7 +36,7 @@ def workers_that(code: str) -> Workers:
 def test_worker_that_cannot_go_on_says_why() -> None:
     with (
         workers_that("print('error: no such data'); raise SystemExit(1)") as workers,
-        pytest.raises(PlainError, match="^no such data$"),
+        pytest.raises(PlainError, match=r"^no such data$"),
     ):
         workers.watch(lambda: 0, pause=0.01)
 
