@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import tempfile
@@ -106,7 +107,12 @@ class Training:
                     record = read_record(self._runs / str(run_id))
                 except (OSError, ValueError):
                     continue
-                if record.document.get("process", {}).get("pid") == self._process.pid:
+                process = record.document.get("process") or {}
+                # Another machine may record in the same folder, from a process of this number.
+                if (process.get("host"), process.get("pid")) == (
+                    platform.node(),
+                    self._process.pid,
+                ):
                     self._record = record
         return self._record
 

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -166,8 +166,8 @@ def wait_for_epoch(study: optuna.Study) -> None:
     wait_for(lambda: len(study.get_trials()[0].intermediate_values) >= 2)
 
 
-def wait_for(done: object, seconds: float = 300.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 900.0) -> None:
     deadline = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline
         time.sleep(0.05)
