@@ -123,12 +123,13 @@ SAMPLERS = ("tpe", "gp", "random")
 def worker_seed(seed: int | None, worker: int, trials: int) -> int:
     """A seed of its own for each worker at each start.
 
-    Workers of one seed would draw the same first trials, and so would a study that goes on.
+    Workers of one seed would draw the same first trials, and so would a study that goes on or a
+    worker in the place of one that was killed.
 
     Args:
         seed: Of the study; None for another one every time.
         worker: Number of the worker.
-        trials: Of the study so far.
+        trials: That were begun so far, by any worker.
     """
     entropy = None if seed is None else [seed, worker, trials]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])

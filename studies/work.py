@@ -87,7 +87,10 @@ def open_queue(task: Assignment) -> QueuedStudy:
     storage = open_storage(task.url)
     kept = load_study(storage, task.study)
     settings = kept.user_attrs[schema.PRUNER]
-    seed = worker_seed(task.seed, task.worker, len(kept.get_trials(deepcopy=False)))
+    begun = [
+        trial for trial in kept.get_trials(deepcopy=False) if trial.state != TrialState.WAITING
+    ]
+    seed = worker_seed(task.seed, task.worker, len(begun))
     return QueuedStudy(
         task.study,
         storage,

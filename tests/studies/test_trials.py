@@ -26,6 +26,7 @@ from studies.trials import (
     is_done,
     revive,
 )
+from studies.work import Assignment, open_queue
 from tests.studies.bowl import begin_bowl, bowl_plan
 
 GONE = {**this_process(), "pid": 2**22 + 1}  # beyond the largest process number
@@ -125,6 +126,14 @@ def test_trial_that_kills_every_worker_is_given_up(queue: QueuedStudy, tmp_path:
         revive(queue, tmp_path)
     assert not is_broken_off(queue.trials[-1])
     assert all(map(is_done, counted(queue.trials)))
+
+
+def test_worker_in_the_place_of_another_draws_other_parameters(tmp_path: Path) -> None:
+    url = str(tmp_path / "bowl.journal")
+    fill(begin_bowl(open_storage(url), bowl_plan()), 3)
+    task = Assignment("bowl", url, tmp_path, seed=0)
+    drawn = {open_queue(task).ask().suggest_float("x", -3, 3) for _ in range(3)}
+    assert len(drawn) == 3
 
 
 SYNTHETIC = """
