@@ -109,10 +109,8 @@ class Training:
                     continue
                 process = record.document.get("process") or {}
                 # Another machine may record in the same folder, from a process of this number.
-                if (process.get("host"), process.get("pid")) == (
-                    platform.node(),
-                    self._process.pid,
-                ):
+                ours = {"host": platform.node(), "pid": self._process.pid}
+                if ours.items() <= {key: process.get(key) for key in ours}.items():
                     self._record = record
         return self._record
 
