@@ -87,10 +87,9 @@ def open_queue(task: Assignment) -> QueuedStudy:
     storage = open_storage(task.url)
     kept = load_study(storage, task.study)
     settings = kept.user_attrs[schema.PRUNER]
-    begun = [
-        trial for trial in kept.get_trials(deepcopy=False) if trial.state != TrialState.WAITING
-    ]
-    seed = worker_seed(task.seed, task.worker, len(begun))
+    states = [trial.state for trial in kept.get_trials(deepcopy=False)]
+    begun = len(states) - states.count(TrialState.WAITING)
+    seed = worker_seed(task.seed, task.worker, begun)
     return QueuedStudy(
         task.study,
         storage,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.errors import PlainError
@@ -132,24 +133,41 @@ def test_postgresql_study_keeps_every_trial_when_workers_are_killed_five_times(
     kill_workers(tmp_path, postgresql, monkeypatch, trials=20, kills=5)
 
 
+class Killer:
+    """Kills a worker at random now and then, while a study is watched."""
+
+    def __init__(self, workers: Workers, progress: Progress, kills: int) -> None:
+        self.workers, self.progress, self.left = workers, progress, kills
+        self.chance = random.Random(0)
+        self.next = self.chance.random()
+
+    def __call__(self) -> int:
+        """What ``Workers.watch`` asks: how many trials are done."""
+        done = self.progress.update()
+        if self.left and done and time.monotonic() > self.next:
+            os.kill(self.chance.choice(self.workers.pids), signal.SIGKILL)
+            self.left -= 1
+            self.next = time.monotonic() + 3 * self.chance.random()
+        return done
+
+
 def kill_workers(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, *, trials: int, kills: int
 ) -> None:
     """Kill workers at random moments of a study; nothing is lost, or counted twice."""
     storage = open_storage(url)
+    assert isinstance(storage, RDBStorage)
     if "bowl" in optuna.get_all_study_names(storage):
         optuna.delete_study(study_name="bowl", storage=storage)
     study = begin_bowl(storage, bowl_plan("pause=0.1"))
     fill(study, trials)
     task = Assignment("bowl", url, tmp_path / "runs")
-    chance = random.Random(0)
     with started(task, 2, monkeypatch) as workers, Progress(study) as progress:
-        for kill in range(kills):
-            wait_for(lambda kill=kill: progress.update() > kill * trials // (kills + 2))
-            time.sleep(chance.random())
-            os.kill(chance.choice(workers.pids), signal.SIGKILL)
-        assert workers.watch(progress.update, pause=0.1)
+        killer = Killer(workers, progress, kills)
+        assert workers.watch(killer, pause=0.1)
+    assert killer.left == 0
     ended = counted(study.get_trials())
+    storage.engine.dispose()
     assert len(ended) == trials
     assert {trial.state for trial in ended} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert len({tuple(trial.params.values()) for trial in ended}) == trials
