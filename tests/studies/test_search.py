@@ -15,6 +15,7 @@ from experiments.errors import PlainError
 from experiments.records import COMPLETED, read_records
 from studies import schema
 from studies.overhead import report
+from studies.progress import summary
 from studies.search import main
 from studies.storage import load_study, open_storage
 
@@ -42,9 +43,7 @@ def prepare(*arguments: str, training: Sequence[str] = TINY) -> None:
     assert main([*arguments, "--prepare", *training]) == 0
 
 
-def test_published_weights_are_trained_as_a_run_of_the_study(
-    home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_published_weights_are_trained_as_a_run_of_the_study(home: Path) -> None:
     arguments = ["loss_weights", "--study", "w", "--warm-start", "published", "--trials", "1"]
     assert main([*arguments, "--budget-epochs", "1", *TINY]) == 0
     (run,) = read_records(home / "runs").runs
@@ -58,7 +57,7 @@ def test_published_weights_are_trained_as_a_run_of_the_study(
     for name in (schema.SECONDS_PER_PAIR, schema.MEMORY_MB, schema.TRAINING_SECONDS_PER_PAIR):
         assert trial.user_attrs[name] > 0
     assert trial.value == pytest.approx(run.document["result"])
-    assert "1 finished" in capfd.readouterr().out
+    assert "Study w: 1 finished" in summary(study_in(home, "w"))
     assert "machinery" in report([trial], home / "runs")
 
 
