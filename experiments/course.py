@@ -95,6 +95,7 @@ class Course:
         optimise: Callable[[Sequence[Hook]], None],
         *,
         monitor: Callable[[], Mapping[str, float]],
+        measures: Sequence[Hook] = (),
         finish: Callable[[], None],
         architecture: Described,
         metadata: Mapping[str, Any],
@@ -104,6 +105,7 @@ class Course:
         Args:
             optimise: Trains with the hooks that it is given.
             monitor: Measures the network for the record.
+            measures: What else is measured after it.
             finish: Evaluates the best weights and leaves the files of the end.
             architecture: Of the network.
             metadata: Plain values stored with the weights.
@@ -122,6 +124,7 @@ class Course:
             StopOnDivergence(),
             limit,
             Evaluate(monitor, every=config["eval_every"], epochs=epochs),
+            *measures,
             self.record,
             saving,
             ShowProgress(epochs=epochs, every=config["print_every"], criterion=self.criterion),

@@ -13,6 +13,7 @@ from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
+from experiments.cost import MeasureCost
 from experiments.course import Course
 from experiments.errors import said_plainly
 from experiments.signals import STOP
@@ -86,6 +87,7 @@ def fit(
     course.go(
         lambda hooks: optimise(state, goal, config, cases, team=team, hooks=hooks),
         monitor=evaluator.monitor,
+        measures=[MeasureCost(run, net, cases, evaluator.inference)],
         finish=end,
         architecture=settings.architecture(config),
         metadata=provenance(run, config, cases),

@@ -19,7 +19,7 @@ from experiments.errors import said_plainly
 from experiments.fit import fit, follow
 from experiments.resume import command_line
 from experiments.run_folder import runs_root
-from experiments.signals import STOP, left_to_the_leader
+from experiments.signals import STOP, follow_parent, left_to_the_leader
 from experiments.team import beside_the_leader, leading, leave_at_once, own_device
 from experiments.tracking import artifacts_folder, runs_folder
 from hipreg.training import Team, distributed
@@ -82,6 +82,7 @@ def run_program(experiment: Experiment, arguments: Sequence[str]) -> None:
         sys.exit(f"Error: {error}")
     signals = STOP.listening() if team.leads else nullcontext()
     with beside_the_leader(team) as added, signals:
+        follow_parent()
         experiment.run_commandline([sys.argv[0], *added, *words])
     if not team.leads:
         leave_at_once()
