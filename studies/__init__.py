@@ -1,0 +1,1 @@
+"""Studies: Optuna searches over the configurations of ``experiments/train.py``."""
