@@ -145,6 +145,8 @@ def base() -> None:
     print_every = 1  # steps between two updates of the progress bar
     resume_from = None  # a last.pt, or a run's folder, of the same configuration to continue from
     max_cases = None  # train on the first so many cases only (debugging)
+    study = None  # the study that the run is a trial of, see studies/search.py
+    trial = None  # its number in that study
     name = row_name(profile, locals())  # row of the run in tables
 
 

@@ -12,6 +12,7 @@ from sacred.run import Run
 
 from experiments import outputs, settings
 from experiments.cases import Cases
+from experiments.cost import MeasureCost
 from experiments.errors import PlainError, said_plainly
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.resume import LAST
@@ -81,6 +82,7 @@ def fit(
         StopOnDivergence(),
         limit,
         Evaluate(evaluator.monitor, every=config["eval_every"], epochs=config["epochs"]),
+        MeasureCost(run, net, cases, evaluator.inference),
         record,
         saving,
         ShowProgress(epochs=config["epochs"], every=config["print_every"]),

@@ -33,6 +33,7 @@ CHANGEABLE = (
     "eval_every",
     "save_every",
     "print_every",
+    "trial",
 )
 """Entries that a resumed run may change: all others make it another training."""
 

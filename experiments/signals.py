@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +18,7 @@ STATUS = {
     signal.SIGTERM: "INTERRUPTED",
     signal.SIGINT: "INTERRUPTED",
     signal.SIGUSR1: "TIMEOUT",  # what Slurm is told to send before its time limit
+    signal.SIGUSR2: "PRUNED",  # what a study sends to a trial that is worse than the others
 }
 
 
@@ -35,7 +37,7 @@ class StoppedError(PlainError, SacredInterrupt):
 
 
 class StopSignals:
-    """SIGTERM, SIGINT and SIGUSR1 of this process, answered where the run can be resumed from.
+    """The signals of this process that end a run, answered where it can be resumed from.
 
     The first one counts. It ends the run at once within :meth:`at_once` (while data are loaded
     or a network is evaluated), and otherwise at the next :meth:`check` (after a training step);
@@ -112,6 +114,27 @@ def left_to_the_leader() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+LIFELINE = "HIPREG_LIFELINE"
+"""Variable with a pipe's end, by number, whose other end the parent holds open while it lives."""
+
+
+def follow_parent() -> None:
+    """Send SIGTERM to this process when the parent that gave it a lifeline ends, however it does.
+
+    Without the variable ``HIPREG_LIFELINE`` the process is nobody's part, and nothing happens.
+    """
+    number = os.environ.pop(LIFELINE, "")
+    if not number:
+        return
+
+    def wait(lifeline: int) -> None:
+        # Nothing is ever written: reading ends when the other end is closed.
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, args=(int(number),), daemon=True, name="lifeline").start()
 
 
 STOP = StopSignals()

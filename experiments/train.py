@@ -28,7 +28,7 @@ from experiments.errors import said_plainly
 from experiments.fit import fit, follow
 from experiments.resume import command_line
 from experiments.run_folder import runs_root
-from experiments.signals import STOP, left_to_the_leader
+from experiments.signals import STOP, follow_parent, left_to_the_leader
 from experiments.team import beside_the_leader, leading, own_device
 from experiments.tracking import artifacts_folder, new_experiment, plain, runs_folder
 from hipreg.evaluation import DEFINITIONS
@@ -96,6 +96,7 @@ def main_program(arguments: Sequence[str]) -> None:
     team = Team.launched(os.environ)
     signals = STOP.listening() if team.leads else nullcontext()
     with beside_the_leader(team) as added, signals:
+        follow_parent()
         experiment.run_commandline([sys.argv[0], *added, *sacred_arguments(arguments, team)])
 
 

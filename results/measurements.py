@@ -26,6 +26,7 @@ COLUMNS = _COLUMNS[3:]
 # Where a run was made, how it was watched and where it went on from is not its configuration.
 INCIDENTAL = frozenset(
     {"data_dir", "threads", "device", "print_every", "save_every", "eval_every", "resume_from"}
+    | {"study", "trial"}
 )
 SEED = "seed"
 _MOST_NAMED = 3
