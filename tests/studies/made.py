@@ -25,6 +25,7 @@ SPACE: dict[str, BaseDistribution] = {
     "weight_l1": FloatDistribution(0.001, 1, log=True),
     "lcc_window": IntDistribution(3, 11, step=2),
     "norm": CategoricalDistribution(["instance", "batch", "none"]),
+    "channel_multiplication": FloatDistribution(0.5, 4, log=True),
 }
 
 
@@ -94,7 +95,7 @@ def trial(
     made = create_trial(
         state=state,
         params=found,
-        distributions=options.pop("distributions", {key: SPACE[key] for key in found}),
+        distributions={key: SPACE[key] for key in found},
         values=values,
         user_attrs=attributes,
         intermediate_values=reported,
@@ -146,7 +147,6 @@ def channels(folder: Path | None = None) -> optuna.Study:
                 number,
                 values=[dice],
                 params={"channel_multiplication": float(width)},
-                distributions={"channel_multiplication": FloatDistribution(0.5, 4, log=True)},
                 attributes=attributes,
             )
         )
