@@ -21,6 +21,7 @@ from studies.reporting.view import (
     View,
     kind,
 )
+from studies.training import assignments
 
 _COSTS = (schema.SECONDS_PER_PAIR, schema.MEMORY_MB, schema.EPOCHS)
 _LONGEST = 60
@@ -106,10 +107,11 @@ def commands(view: View, trial: FrozenTrial) -> list[str]:
     shared = [str(word) for word in view.about.get(schema.OVERRIDES) or []]
     chosen = trial.user_attrs.get(schema.ENTRIES)
     entries = chosen if isinstance(chosen, dict) else trial.params
-    words = [*shared, *(f"{key}={_written(value)}" for key, value in entries.items())]
     epochs = view.about.get(schema.BUDGET_EPOCHS)
-    if epochs is not None and not any(word.startswith("epochs=") for word in words):
-        words.append(f"epochs={epochs}")
+    ours = {} if epochs is None else {"epochs": epochs}
+    if not any(word.partition("=")[0] == "max_minutes" for word in shared):
+        ours["max_minutes"] = None  # a study measures epochs, and never the time that they take
+    words = [*shared, *assignments({**entries, **ours})]
     told = ["python", "experiments/train.py", *(["with", *words] if words else [])]
     return [*lines, shlex.join(told)]
 
