@@ -138,11 +138,11 @@ def test_knee_is_named_with_its_rule() -> None:
 
 def test_study_that_is_not_there_is_one_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
     whole_path = tmp_path / "a.journal"
-    with pytest.raises(PlainError, match="no study in .*a.journal"):
+    with pytest.raises(PlainError, match=r"no study in .*a\.journal"):
         main(["weights", "--storage", str(whole_path)])
     assert not list(tmp_path.iterdir())
     new_study(tmp_path, "other")
-    with pytest.raises(PlainError, match="no study 'weights'.*there are: other"):
+    with pytest.raises(PlainError, match=r"no study 'weights'.*there are: other"):
         main(["weights", "--storage", str(tmp_path / "other.journal")])
 
 

@@ -12,7 +12,7 @@ from studies.reporting.importance import by_importance, importances
 from studies.reporting.knee import front, knee
 from studies.reporting.tables import commands, duration, summary, trials_grid
 from studies.reporting.view import BROKEN, COMPLETE, FAILED, OVER, PRUNED, View
-from tests.studies.made import dice_of, new_study, pareto, params, trial, whole
+from tests.studies.made import dice_of, new_study, params, pareto, trial, whole
 
 
 def test_every_trial_is_told_by_what_became_of_it() -> None:
