@@ -32,7 +32,7 @@ from studies.cell_work import Grid
 from studies.cells import Cell, make_cells, row_options
 from studies.code import training_code
 from studies.configuration import data_of
-from studies.standing import Present, Standing
+from studies.standing import Present, Standing, place_of
 from studies.work import TRAIN
 from studies.workers import shares, visible_gpus
 
@@ -53,10 +53,10 @@ def main(arguments: Sequence[str], program: Sequence[str] = TRAIN) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     runs = runs_root().absolute()
     cells = make_cells(options.configs, options.seeds, overrides, runs)
-    data = {(c.config["dataset"], c.config["data_dir"]): c for c in cells}
+    places = {place_of(cell): cell for cell in cells}
     now = Present(
         None if options.any_code else training_code(),
-        {key: data_of(cell.config) for key, cell in data.items()},
+        {place: data_of(cell.config) for place, cell in places.items()},
     )
     grid = Grid(cells, runs, now, program)
     write([_plan(grid.standings())])

@@ -29,6 +29,9 @@ STOPPED = (INTERRUPTED, TIMEOUT, DIED, DEAD)
 
 _MOST_NAMED = 3
 
+Place = tuple[str | None, str | None]
+"""A data set and the folder that its images are asked from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -55,11 +58,16 @@ class Present:
     """
 
     code: Mapping[str, str] | None
-    data: Mapping[tuple[str, str | None], str]
+    data: Mapping[Place, str]
 
     def data_for(self, cell: Cell) -> str:
         """Data set and fingerprint of a cell."""
-        return self.data[cell.config["dataset"], cell.config["data_dir"]]
+        return self.data[place_of(cell)]
+
+
+def place_of(cell: Cell) -> Place:
+    """Where a cell's images come from."""
+    return cell.config.get("dataset"), cell.config.get("data_dir")
 
 
 def standing(cell: Cell, records: Sequence[RunRecord], now: Present) -> Standing:
