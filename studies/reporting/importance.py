@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import optuna
@@ -37,7 +38,8 @@ class Importance:
     high: float
 
 
-def importances(view: View) -> list[Importance]:
+@lru_cache(maxsize=4)  # several figures and the page ask for the same
+def importances(view: View) -> tuple[Importance, ...]:
     """The importance of all parameters, the largest first: Optuna's default, PED-ANOVA.
 
     Args:
@@ -70,7 +72,7 @@ def importances(view: View) -> list[Importance]:
         Importance(name, shares[name], float(low[at]), float(high[at]))
         for at, name in enumerate(names)
     ]
-    return sorted(found, key=lambda one: (-one.share, one.parameter))
+    return tuple(sorted(found, key=lambda one: (-one.share, one.parameter)))
 
 
 def by_importance(view: View) -> list[str]:

@@ -28,9 +28,9 @@ TITLES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
-    """A study at one moment.
+    """A study at one moment; equal to itself alone.
 
     Attributes:
         name: of the study.

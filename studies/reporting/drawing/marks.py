@@ -87,7 +87,6 @@ class Scale:
             axes.set_xlim(reach) if side == "x" else axes.set_ylim(reach)
         elif self.log:
             axes.set_xscale("log") if side == "x" else axes.set_yscale("log")
-            axis.set_tick_params(which="minor", size=1.5, width=0.4)
             few_ticks(axis)
         axis.set_label_text(self.name, size=TEXT)
 
@@ -116,9 +115,9 @@ def _short(word: str, most: int = 14) -> str:
 
 
 def few_ticks(axis: Any) -> None:
-    """Powers of ten, or plain numbers where less than two of those are in sight."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Few plain numbers on a log axis: 1, 2 and 5 times powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
