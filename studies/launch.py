@@ -35,6 +35,7 @@ from studies.storage import STORAGE, checked_name, is_database, storage_url, stu
 logger = logging.getLogger("hipreg.studies")
 
 _ROOT = Path(__file__).resolve().parents[1]
+WORKER = (sys.executable, str(_ROOT / "studies" / "worker.py"))
 _TIMED_OUT = 138
 """128 + SIGUSR1: what a worker ends with that Slurm told of its time limit."""
 
@@ -130,13 +131,13 @@ def slurm_script(job: Job) -> str:
         f"output={studies_root().absolute() / job.study}-%A_%a.log",
         *job.extra,
     ]
-    command = [sys.executable, str(_ROOT / "studies" / "worker.py"), job.study]
+    command = [*WORKER, job.study]
     return "\n".join(
         [
             "#!/bin/bash",
             *(f"#SBATCH --{setting}" for setting in settings),
             f"# Workers of study {job.study}: each takes trials from its queue until it is empty.",
-            f': "${{{STORAGE}:?set it to the URL of the study\'s database before sbatch}}"',
+            f': "${{{STORAGE}:?set it to the URL of the database before sbatch}}"',
             f"export HIPREG_RUNS={shlex.quote(str(runs_root().absolute()))}",
             f"cd {shlex.quote(str(_ROOT))} || exit 1",
             f'srun {shlex.join(command)} --index "$SLURM_ARRAY_TASK_ID"',
@@ -168,10 +169,14 @@ def sbatch(script: Path) -> str:
 class ClusterWorker:
     """A worker as submitit runs it, which starts it anew when it was preempted."""
 
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        """Run ``command``."""
+        self._command = tuple(command)
+
     def __call__(self, study: str, index: int) -> int:
         """Work until nothing is left to do; returns the worker's exit status."""
-        command = [sys.executable, str(_ROOT / "studies" / "worker.py"), study]
-        return subprocess.run([*command, "--index", str(index)], check=False).returncode
+        command = [*self._command, study, "--index", str(index)]
+        return subprocess.run(command, cwd=_ROOT, check=False).returncode
 
     def checkpoint(self, study: str, index: int) -> Any:
         """What is submitted in place of a worker that was preempted."""
@@ -200,7 +205,7 @@ def submit_with_submitit(job: Job, executor: str) -> list[Any]:
         mem_gb=job.memory_gb,
         **({} if executor == "local" else {"slurm_additional_parameters": _extra(job)}),
     )
-    return [pool.submit(ClusterWorker(), job.study, index) for index in range(job.workers)]
+    return [pool.submit(ClusterWorker(WORKER), job.study, k) for k in range(job.workers)]
 
 
 def _extra(job: Job) -> dict[str, str]:

@@ -35,10 +35,6 @@ def _ratios(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_ratios(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**config, **_ratios(config), "convolutions": _CONVOLUTIONS_OF[config["classic_vnet"]]}
-
-
 @space("what each term of the objective weighs, beside LCC", inverse=_ratios)
 def loss_weights(trial: BaseTrial) -> Entries:
     """Ratios of the weights to that of LCC, in log scale.
@@ -72,17 +68,26 @@ _CONVOLUTIONS: Mapping[str, Entries] = {
     "classic": {"classic_vnet": True, "convolutions": None},
     "two": {"classic_vnet": False, "convolutions": [2, 2, 2, 2, 2, 2]},
 }
-_CONVOLUTIONS_OF = {False: "one", True: "classic"}
 
 
 def _shape(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**config, "convolutions": _CONVOLUTIONS_OF[config["classic_vnet"]]}
+    """The configuration with the name of its convolutions; another one has none."""
+    fitting = (
+        name
+        for name, entries in _CONVOLUTIONS.items()
+        if all(config[key] == value for key, value in entries.items())
+    )
+    return {**config, "convolutions_a_level": next(fitting, None)}
+
+
+def _all_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_shape(config), **_ratios(config)}
 
 
 @space("deep supervision, convolutions a level, normalisation", inverse=_shape)
 def architecture(trial: BaseTrial) -> Entries:
     """The shape of the network at its width."""
-    convolutions = trial.suggest_categorical("convolutions", list(_CONVOLUTIONS))
+    convolutions = trial.suggest_categorical("convolutions_a_level", list(_CONVOLUTIONS))
     return {
         "deep_supervision": trial.suggest_categorical("deep_supervision", [False, True]),
         "norm": trial.suggest_categorical("norm", ["instance", "batch", "none"]),
@@ -90,7 +95,7 @@ def architecture(trial: BaseTrial) -> Entries:
     }
 
 
-@space("all of the above together", inverse=_with_ratios)
+@space("all of the above together", inverse=_all_of)
 def full(trial: BaseTrial) -> Entries:
     """Weights, window, width and shape."""
     parts = (loss_weights, lcc_window, channels, architecture)

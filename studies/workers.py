@@ -32,6 +32,7 @@ MOST_RESTARTS = 3
 """Workers that may be killed, one after the other, while no trial ends in between."""
 
 _LOOK = 1.0
+_SIGNALLED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Workers:
         self._stack.callback(os.close, self._lifelines[1])
         self._stack.callback(os.close, self._lifelines[0])
         self._running: list[_Worker] = []
-        self._restarts = 0
+        self._restarts, self._stopped = 0, False
         for index in range(len(divided)):
             self._running.append(self._start(index))
 
@@ -121,7 +122,7 @@ class Workers:
         self.ask(signal.SIGTERM)
         for worker in self._running:
             try:
-                worker.process.wait(PATIENCE)
+                worker.process.wait(2 * PATIENCE)  # it waits for its training
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
@@ -164,11 +165,15 @@ class Workers:
                     self._running.remove(worker)
                     self._bury(worker, replace=not asked)
             time.sleep(pause if self._running else 0)
-        return not asked
+        return not asked and not self._stopped
 
     def _bury(self, worker: _Worker, *, replace: bool) -> None:
         code = worker.process.returncode
         if code == 0 or not replace:
+            return
+        if code > _SIGNALLED:
+            logger.warning("worker %d was stopped by hand; its trial waits", worker.index)
+            self._stopped = True
             return
         if code > 0:
             raise PlainError(worker.last_words())

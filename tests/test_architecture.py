@@ -24,6 +24,28 @@ LAYERS = (
     "api",
     "benchmark",
 )
+STUDY_LAYERS = (
+    "schema",
+    "space",
+    "spaces",
+    "modes",
+    "storage",
+    "trials",
+    "plan",
+    "training",
+    "trainer",
+    "work",
+    "worker",
+    "workers",
+    "configuration",
+    "agreement",
+    "warm",
+    "progress",
+    "search",
+    "launch",
+    "overhead",
+)
+"""What is not among them (reports, ablations) comes after all of them."""
 FOLDERS = ("hipreg", "experiments", "studies", "pages", "results", "tests")
 LONGEST_FILE = 320
 
@@ -77,6 +99,15 @@ def test_layers_import_leftwards_only(name: str) -> None:
             parts = imported.split(".")
             assert len(parts) > 1, f"{name} imports the package itself"
             assert LAYERS.index(parts[1]) <= layer, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("studies.")])
+def test_layers_of_studies_import_leftwards_only(name: str) -> None:
+    order = {layer: number for number, layer in enumerate(STUDY_LAYERS)}
+    own = order.get(name.split(".")[1], len(order))
+    for imported in imports(name):
+        if imported.startswith("studies."):
+            assert order.get(imported.split(".")[1], len(order)) <= own, imported
 
 
 def test_no_module_imports_itself_round_a_corner() -> None:
@@ -133,3 +164,5 @@ def test_file_holds_one_idea(path: Path) -> None:
 def test_every_layer_is_there() -> None:
     for layer in LAYERS:
         assert f"hipreg.{layer}" in MODULES
+    for layer in STUDY_LAYERS:
+        assert f"studies.{layer}" in MODULES

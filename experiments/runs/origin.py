@@ -94,10 +94,15 @@ def _train(
 
 
 def _updates(run: Summary) -> list[str] | None:
-    """What stood after "with"; None for a record that does not say."""
+    """What stood after "with"; None for a record that does not say.
+
+    A trial that is repeated is no trial of its study.
+    """
     options = run.part("meta").get("options") or {}
     updates = options.get("UPDATE")
-    return [str(update) for update in updates] if isinstance(updates, list) else None
+    if not isinstance(updates, list):
+        return None
+    return [word for word in map(str, updates) if not word.startswith(("study=", "trial="))]
 
 
 def _own_updates(updates: Sequence[str] | None) -> list[str]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
-from experiments.signals import STATUS, StoppedError, StopSignals, left_to_the_leader
+from experiments.signals import (
+    LIFELINE,
+    STATUS,
+    StoppedError,
+    StopSignals,
+    follow_parent,
+    left_to_the_leader,
+)
 
 
 @pytest.mark.parametrize("number", STATUS)
@@ -77,3 +85,22 @@ def test_processes_beside_the_leader_ignore_signals() -> None:
     with left_to_the_leader():
         for number in STATUS:
             os.kill(os.getpid(), number)
+
+
+def test_process_is_asked_to_end_when_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, held = os.pipe()
+    monkeypatch.setenv(LIFELINE, str(theirs))
+    stop = StopSignals()
+    with stop.listening():
+        follow_parent()
+        assert LIFELINE not in os.environ
+        os.close(held)  # what the system does when the parent ends, however it does
+        deadline = time.monotonic() + 60
+        while stop.asked is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    os.close(theirs)
+    assert stop.asked == signal.SIGTERM
+
+
+def test_pruned_run_has_a_status_of_its_own() -> None:
+    assert STATUS[signal.SIGUSR2] == "PRUNED"

@@ -32,6 +32,7 @@ def base() -> None:
     y = 0.0  # noqa: F841
     epochs = 4  # noqa: F841
     pause = 0.01  # seconds an epoch  # noqa: F841
+    slow_below = -100.0  # a Dice below this takes a minute an epoch, after the first  # noqa: F841
     fails = False  # noqa: F841
     threads = None  # noqa: F841
     max_minutes = None  # noqa: F841
@@ -44,6 +45,13 @@ def base() -> None:
 def dice(x: float, y: float, epoch: int, epochs: int) -> float:
     """Highest at (1, -1), and higher with every epoch."""
     return 0.9 - 0.1 * ((x - 1) ** 2 + (y + 1) ** 2) - 0.1 * (1 - epoch / epochs)
+
+
+def wait(seconds: float) -> None:
+    """Sleep, or until the run is asked to end."""
+    end = time.monotonic() + seconds
+    while STOP.asked is None and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 @experiment.main
@@ -64,7 +72,7 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float:
         write_text(folder / LAST, str(done))
     value = 0.0
     for epoch in range(done + 1, config["epochs"] + 1):
-        time.sleep(config["pause"])
+        wait(60 if epoch > 1 and value < config["slow_below"] else config["pause"])
         try:
             STOP.check()
         except StoppedError as error:

@@ -77,7 +77,7 @@ def test_full_space_is_all_others_together() -> None:
 
 
 def test_unknown_space_is_answered_with_those_that_are_there() -> None:
-    with pytest.raises(PlainError, match="loss_weights +what each term"):
+    with pytest.raises(PlainError, match=r"loss_weights +what each term"):
         find_space("loss_weight")
 
 

@@ -129,14 +129,21 @@ def test_trial_that_kills_every_worker_is_given_up(queue: QueuedStudy, tmp_path:
 
 SYNTHETIC = """
 import sys
+import time
 from pathlib import Path
 from studies.modes import quiet_optuna
 from studies.trials import QueueEmptyError
 from studies.work import Assignment, open_queue
 quiet_optuna()
 study = open_queue(Assignment("bowl", sys.argv[1], Path(), int(sys.argv[2]), 0))
+Path(sys.argv[3], sys.argv[2]).touch()
+while len(list(Path(sys.argv[3]).iterdir())) < 2:
+    time.sleep(0.01)
+def objective(trial):
+    time.sleep(0.05)  # the journal's lock is not fair: who never pauses keeps it
+    return -(trial.suggest_float("x", -3, 3) - 1) ** 2
 try:
-    study.optimize(lambda trial: -(trial.suggest_float("x", -3, 3) - 1) ** 2, n_trials=1000)
+    study.optimize(objective, n_trials=1000)
 except QueueEmptyError:
     pass
 """
@@ -146,9 +153,13 @@ def test_two_workers_share_a_journal_without_damage_or_repetition(tmp_path: Path
     path = str(tmp_path / "bowl.journal")
     study = begin_bowl(open_storage(path), bowl_plan())
     fill(study, 100)
+    ready = tmp_path / "ready"
+    ready.mkdir()
     command = [sys.executable, "-c", SYNTHETIC, path]
     workers = [
-        subprocess.Popen([*command, str(index)], cwd=ROOT, env={**os.environ, "PYTHONPATH": "."})
+        subprocess.Popen(
+            [*command, str(index), str(ready)], cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}
+        )
         for index in range(2)
     ]
     assert [worker.wait(300) for worker in workers] == [0, 0]
