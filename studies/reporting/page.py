@@ -138,7 +138,8 @@ def _glance(view: View) -> str:
                 found.append(card(f"Best {name}", value(top.values[place]), label(top)))
     knee = cost.knee_of(view)
     if knee is not None:
-        under = f"{cost.WIDTH} {knee.params[cost.WIDTH]:g}" if cost.WIDTH in knee.params else ""
+        width = knee.params.get(cost.WIDTH)
+        under = "" if width is None else f"{cost.WIDTH.replace('_', ' ')} {width:g}"
         found.append(card("Knee", label(knee), under))
     try:
         most = importances(view)[0]

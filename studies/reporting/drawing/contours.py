@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pages.look import PAGE, SMALL, TEXT, Theme, canvas, tidy_axes
-from studies.reporting.drawing.marks import Scale, best_colour
+from studies.reporting.drawing.marks import Scale, best_colour, shades
 from studies.reporting.importance import by_importance
 from studies.reporting.view import View
 
@@ -81,7 +81,7 @@ def _panel(
     scales = Scale(view, first), Scale(view, second)
     x, y = (scale.values(trials) for scale in scales)
     values = np.array([trial.values[0] for trial in trials])
-    cmap = "viridis" if view.ways[0] > 0 else "viridis_r"
+    cmap = shades(theme, reverse=view.ways[0] < 0)
     triangles = _triangles(scales[0].even(x), scales[1].even(y))
     if triangles is not None:
         levels = np.linspace(*limits, _LEVELS)

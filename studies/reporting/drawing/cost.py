@@ -65,7 +65,7 @@ def cost(view: View, theme: Theme) -> Figure:
             color=theme.ink,
         )
     axes.set_xscale("log")
-    few_ticks(axes.xaxis)
+    few_ticks(axes.xaxis, (min(points)[0], max(points)[0]))
     axes.set_xlabel("seconds per pair", size=TEXT)
     axes.set_ylabel("Dice", size=TEXT)
     axes.margins(0.08, 0.14)

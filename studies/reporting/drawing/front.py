@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pages.look import PAGE, SMALL, TEXT, Theme, canvas, tidy_axes
 from studies.reporting.drawing.marks import best_colour, colour, legend, marker
 from studies.reporting.view import COMPLETE, OVER, View, kind, label
@@ -11,7 +13,7 @@ from studies.reporting.view import COMPLETE, OVER, View, kind, label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_NAMED = 14
+_MOST_NAMED = 16
 
 
 def missing(view: View) -> str | None:
@@ -28,7 +30,8 @@ def caption(view: View) -> str:
         for way, name in zip(view.ways[:2], view.objectives, strict=False)
     )
     words = f"The complete trials; {wanted} is better. The {len(view.best)} on the line are the "
-    words += "Pareto front: no other trial is better in one and as good in the other"
+    words += "Pareto front, by the numbers of their runs: no other trial is better in one and as "
+    words += "good in the other"
     if len(view.ways) > 2:
         words += f" of all {len(view.ways)} objectives, of which two are drawn"
     return words + "."
@@ -53,10 +56,11 @@ def front(view: View, theme: Theme) -> Figure:
         if len(best) > 1:
             axes.step(across, up, where=where, lw=1.0, color=ink, alpha=0.7)
         axes.plot(across, up, "o", ms=5.5, mew=0, color=ink, label="Pareto front")
-    named = best[:: -(-len(best) // _MOST_NAMED)] if best else []
-    for trial in named:
+    # All of them where they have room, else as many as have it, both ends included.
+    places = np.linspace(0, len(best) - 1, min(len(best), _MOST_NAMED)).round().astype(int)
+    for trial in (best[at] for at in places):
         axes.annotate(
-            label(trial),
+            label(trial).removeprefix("run "),
             (trial.values[1], trial.values[0]),
             xytext=(5, -8 if view.ways[0] > 0 else 5),
             textcoords="offset points",

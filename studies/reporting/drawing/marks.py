@@ -24,6 +24,7 @@ from studies.reporting.view import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 MANY = 2000
@@ -47,6 +48,16 @@ def marker(what: str) -> str:
     return _MARKERS.get(what, "s" if what == QUEUED else "o")
 
 
+def shades(theme: Theme, *, reverse: bool = False) -> Colormap:
+    """Low to high in colours that all stand out from the theme's paper."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    span = (0.3, 1.0) if theme.name == "dark" else (0.0, 0.93)
+    found = ListedColormap(colormaps["viridis"](np.linspace(*span, 256)))
+    return found.reversed() if reverse else found
+
+
 class Scale:
     """Where a parameter's values lie on an axis.
 
@@ -54,6 +65,7 @@ class Scale:
         name: of the parameter.
         choices: words in their order; None for a number.
         log: whether the number was searched in log scale.
+        ends: the smallest and the largest number.
     """
 
     def __init__(self, view: View, name: str) -> None:
@@ -62,10 +74,14 @@ class Scale:
         self.name = name
         self.log = bool(getattr(found, "log", False))
         self.choices: list[str] | None = None
+        self.ends = (1.0, 1.0)
         if isinstance(found, CategoricalDistribution):
             seen = [trial.params[name] for trial in view.having(name)]
             words = dict.fromkeys(str(choice) for choice in [*found.choices, *seen])
             self.choices = list(words)
+        else:
+            numbers = [float(trial.params[name]) for trial in view.having(name)]
+            self.ends = min(numbers), max(numbers)
 
     def values(self, trials: Sequence[FrozenTrial]) -> Any:
         """(trials,) values, of words their places."""
@@ -87,7 +103,7 @@ class Scale:
             axes.set_xlim(reach) if side == "x" else axes.set_ylim(reach)
         elif self.log:
             axes.set_xscale("log") if side == "x" else axes.set_yscale("log")
-            few_ticks(axis)
+            few_ticks(axis, self.ends)
         axis.set_label_text(self.name, size=TEXT)
 
 
@@ -114,10 +130,11 @@ def _short(word: str, most: int = 14) -> str:
     return word if len(word) <= most else word[: most - 1] + "\u2026"
 
 
-def few_ticks(axis: Any) -> None:
-    """Few plain numbers on a log axis: 1, 2 and 5 times powers of ten."""
+def few_ticks(axis: Any, ends: tuple[float, float]) -> None:
+    """Few plain numbers on a log axis that spans ``ends``: powers of ten, or 1, 2 and 5 times."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=5))
+    far = ends[1] >= 30 * ends[0]
+    axis.set_major_locator(LogLocator(subs=(1.0,) if far else (1.0, 2.0, 5.0), numticks=5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())

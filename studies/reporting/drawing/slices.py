@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pages.look import PAGE, SMALL, TEXT, Theme, canvas, tidy_axes
-from studies.reporting.drawing.marks import MANY, Scale, best_colour
+from studies.reporting.drawing.marks import MANY, Scale, best_colour, shades
 from studies.reporting.importance import by_importance
 from studies.reporting.view import View
 
@@ -69,7 +69,7 @@ def _panel(axes: Axes, view: View, place: int, name: str, theme: Theme) -> PathC
         across,
         [trial.values[place] for trial in trials],
         c=[trial.number for trial in trials],
-        cmap="viridis",
+        cmap=shades(theme),
         vmin=0,
         vmax=max(1, view.trials[-1].number),
         s=13,
