@@ -77,7 +77,7 @@ def test_grid_is_trained_once_and_then_taken_from_the_records(
 
 
 def test_stopped_cell_goes_on_from_its_checkpoint(tmp_path: Path, now: Present) -> None:
-    slow = cell(0, epochs=6, pause=0.2)
+    slow = cell(0, epochs=3, pause=2.0)  # time enough to be stopped on a busy machine
     with Training([*PROGRAM, "with", *slow.arguments], tmp_path) as training:
         while not list(tmp_path.glob("1/artifacts/last.pt")):
             assert training.running(), training.last_words()
@@ -87,7 +87,7 @@ def test_stopped_cell_goes_on_from_its_checkpoint(tmp_path: Path, now: Present) 
     work.work([SHARE])
     (record,) = work.done.values()
     assert (record.id, record.parent, record.status) == (2, 1, "COMPLETED")
-    assert [step for step, _ in record.stitched()["selection/dice"]] == [1, 2, 3, 4, 5, 6]
+    assert [step for step, _ in record.stitched()["selection/dice"]] == [1, 2, 3]
 
 
 def test_two_calls_at_once_divide_the_grid(tmp_path: Path, now: Present) -> None:
