@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import PlainError, said_plainly
+from experiments.errors import PlainError
 from experiments.plain import json_ready
 from experiments.pretrained import starting_weights
 from experiments.resume import CHANGEABLE
@@ -121,11 +121,10 @@ def _cell(row: str, seed: int, arguments: tuple[str, ...], runs: Path) -> Cell:
         why = f"configuration {row!r}: {error}; {BASELINE!r} is that without any name"
         raise PlainError(why) from error
     config = resolved.config
-    with said_plainly():
-        try:
-            weights = starting_weights(config["init_from"], architecture(config), runs)
-        except ValueError as error:
-            raise PlainError(f"configuration {row!r}: {error}") from error
+    try:
+        weights = starting_weights(config["init_from"], architecture(config), runs)
+    except ValueError as error:
+        raise PlainError(f"configuration {row!r}: {error}") from error
     if weights is not None and not weights.is_file():
         raise PlainError(f"configuration {row!r}: init_from={weights} is no file")
     return Cell(row, seed, arguments, json_ready(config), resolved.given - {"seed"}, weights)
