@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from experiments.errors import PlainError
+from experiments.plain import plain
 from experiments.records import read_records
 from results import ablation as table
 from studies.ablation import main, table_command
@@ -23,23 +24,12 @@ from studies.standing import RESUME, TAKE, TRAIN, Present, Standing
 from studies.training import Training
 from studies.workers import Share
 from tests.studies.bowl import PROGRAM
+from tests.studies.quick_training import experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("debug", "synthetic", "crop_size=32", "pool_blocks=2", "epochs=1", "threads=1")
 SHARE = Share((0,), None)
-ENTRIES: dict[str, Any] = {
-    "x": 0.0,
-    "y": 0.0,
-    "epochs": 4,
-    "pause": 0.01,
-    "fails": False,
-    "threads": None,
-    "max_minutes": None,
-    "study": None,
-    "trial": None,
-    "resume_from": None,
-    "name": "bowl",
-}
+ENTRIES: dict[str, Any] = plain(dict(experiment.configurations[0]()))
 
 
 def cell(seed: int = 0, **entries: Any) -> Cell:
