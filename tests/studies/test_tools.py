@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage, RDBStorage
 
 from studies.storage import load_study, open_storage
 from tests.browser import chromium
@@ -34,6 +36,19 @@ def program(name: str) -> str:
     return str(path)
 
 
+@contextmanager
+def opened(url: str) -> Iterator[BaseStorage]:
+    """A storage whose connections, if it has any, are closed afterwards."""
+    storage = open_storage(url)
+    try:
+        yield storage
+    finally:
+        backend = getattr(storage, "_backend", storage)  # behind Optuna's cache
+        if isinstance(backend, RDBStorage):
+            backend.remove_session()
+            backend.engine.dispose()
+
+
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("studies")
@@ -44,10 +59,9 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def database(postgresql: str) -> str:
     """A study in PostgreSQL, by the URL that Optuna's own programs take."""
-    study = optuna.create_study(
-        storage=open_storage(postgresql), study_name=NAME, direction="maximize"
-    )
-    study.add_trials([trial(number) for number in range(3)])
+    with opened(postgresql) as stored:
+        study = optuna.create_study(storage=stored, study_name=NAME, direction="maximize")
+        study.add_trials([trial(number) for number in range(3)])
     return postgresql.replace("postgresql://", "postgresql+psycopg://")
 
 
@@ -71,12 +85,13 @@ def ask(storage: str, command: str) -> Any:
 
 
 def test_optuna_lists_trials_and_the_best_one(storage: str) -> None:
-    study = load_study(open_storage(storage), NAME)
-    listed = ask(storage, "trials")
-    assert [row["number"] for row in listed] == [one.number for one in study.trials]
+    with opened(storage) as stored:
+        study = load_study(stored, NAME)
+        numbers, first = [one.number for one in study.trials], study.best_trial.number
+    assert [row["number"] for row in ask(storage, "trials")] == numbers
     best = ask(storage, "best-trial")
-    assert best["number"] == study.best_trial.number
-    assert best["user_attrs"]["run"] == str(100 + study.best_trial.number)
+    assert best["number"] == first
+    assert best["user_attrs"]["run"] == str(100 + first)
 
 
 @pytest.fixture

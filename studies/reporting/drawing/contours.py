@@ -39,7 +39,7 @@ def caption(view: View) -> str:
         "linear between the trials (dots) and blank where there are none; the best is ringed"
     )
     if any(Scale(view, name).choices is not None for name in _shown(view)):
-        words += ". Between the places of words nothing was searched"
+        words += ". Where one is a word there are the trials alone"
     return words + "."
 
 
@@ -82,7 +82,9 @@ def _panel(
     x, y = (scale.values(trials) for scale in scales)
     values = np.array([trial.values[0] for trial in trials])
     cmap = shades(theme, reverse=view.ways[0] < 0)
-    triangles = _triangles(scales[0].even(x), scales[1].even(y))
+    words = any(scale.choices is not None for scale in scales)
+    # Between two words there is nothing that values could be drawn for.
+    triangles = None if words else _triangles(scales[0].even(x), scales[1].even(y))
     if triangles is not None:
         levels = np.linspace(*limits, _LEVELS)
         from matplotlib.tri import Triangulation
@@ -106,6 +108,8 @@ def _panel(
             at = trials.index(best)
             ring = {"ms": 8, "mfc": "none", "mew": 1.5, "zorder": 4, "clip_on": False}
             axes.plot(x[at], y[at], "o", color=best_colour(theme), **ring)
+    axes.use_sticky_edges = False
+    axes.margins(0.06)
     scales[0].set(axes, "x")
     scales[1].set(axes, "y")
     return points
