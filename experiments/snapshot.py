@@ -15,7 +15,12 @@ DIFF_LIMIT = 1_000_000
 """Characters of the uncommitted diff that are kept."""
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PACKAGES = ("hipreg", "experiments", "studies")
+_SOURCES = (
+    ("hipreg", "*.py"),
+    ("hipreg/native", "*.[ch]"),
+    ("experiments", "*.py"),
+    ("studies", "*.py"),
+)
 _MOST_UNTRACKED = 100
 _SECONDS = 10.0
 
@@ -73,8 +78,8 @@ def sources() -> dict[str, Path]:
     """Every source file of this checkout that a run may execute, by its path from the root."""
     return {
         path.relative_to(_ROOT).as_posix(): path
-        for package in _PACKAGES
-        for path in sorted((_ROOT / package).rglob("*.py"))
+        for folder, pattern in _SOURCES
+        for path in sorted((_ROOT / folder).rglob(pattern))
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pages.grid import number
 from results.comparison import Comparison
-from results.formats.grids import number, title
+from results.formats.grids import title
 from results.measurements import UNREGISTERED, PairTable
 from results.metrics import Metric
 from results.rows import Row

@@ -16,9 +16,10 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from hipreg.evaluation.figures.canvas import save_figure
+from pages.look import LIGHT
+from pages.picture import Picture
 from results.comparison import Comparison
-from results.drawing.gallery import Picture, gallery
-from results.drawing.look import LIGHT
+from results.drawing.gallery import gallery
 from results.formats import provenance
 from results.request import command, make, request_parser, source
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from experiments.records import read_document
 from experiments.run_folder import CONFIG, RUN
+from pages.grid import Cell, Grid
 from results.comparison import Comparison
-from results.formats.grids import Cell, Grid
 from results.measurements import UNREGISTERED, Evaluated
 
 _PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel", "matplotlib")

@@ -7,9 +7,7 @@ and reads well on a phone, on a screen, in the dark and on paper.
 from __future__ import annotations
 
 import argparse
-import base64
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -19,22 +17,26 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from experiments.run_folder import write_text
-from hipreg.evaluation.figures.canvas import save_figure
+from pages.grid import html_grid, listing, number, paragraphs
+from pages.picture import figure_element
+from pages.shell import card, cards, navigation, page
 from results.comparison import Comparison
-from results.drawing.gallery import Picture
-from results.drawing.look import COLUMN, DARK, LIGHT
 from results.figures import pictures
 from results.formats import provenance
-from results.formats.grids import legend, number, title
-from results.formats.html import html_grid, listing, paragraphs, sections
-from results.formats.style import page
+from results.formats.grids import legend, title
+from results.formats.html import sections
 from results.measurements import UNREGISTERED
 from results.origin import environment, origins
 from results.request import command, make, request_parser, source
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = "python results/report.py"
-_PIXELS_AN_INCH = 125
+_PLACES = {
+    "comparison": "Comparison",
+    "figures": "Figures",
+    "reproduce": "Reproduce",
+    "environment": "Environment",
+}
 _SUMMARIES = ("benchmark_*/benchmark.txt", "study_*/*.txt", "study_*/*.md")
 
 
@@ -70,7 +72,7 @@ def report(
         options: of the command line.
     """
     parts = ["<header><h1>Registration results</h1>", f'<p class="lead">{_lead(tables)}</p>']
-    parts += [_cards(tables[0]), _navigation(), "</header>", "<main>"]
+    parts += [_cards(tables[0]), navigation(_PLACES), "</header>", "<main>"]
     for place, table in enumerate(tables):
         anchor = ' id="comparison"' if not place else ""
         parts += [f"<section{anchor}>", *sections(table), "</section>"]
@@ -79,7 +81,7 @@ def report(
     )
     parts.append('<section id="figures"><h2>Figures</h2><div class="gallery">')
     for table in tables:
-        parts += [_figure(picture) for picture in pictures(table, options.panels)]
+        parts += [figure_element(picture) for picture in pictures(table, options.panels)]
     parts.append("</div></section>")
     parts += _summaries(options.runs)
     parts.append('<section id="reproduce"><h2>How to reproduce each row</h2>')
@@ -107,57 +109,13 @@ def _cards(table: Comparison) -> str:
     if not rows or "dice" not in rows[0].figures:
         return ""
     best = max(rows, key=lambda row: row.figures["dice"].value)
-    cards = [f'<div class="card name"><span>Best Dice</span><b>{escape(best.method)}</b></div>']
+    found = [card("Best Dice", best.method, name=True)]
     for metric in table.metrics:
         figure = best.figures[metric.key]
         interval = f"{number(figure.low, metric.digits)} to {number(figure.high, metric.digits)}"
-        cards.append(
-            f'<div class="card"><span>{escape(metric.title)} {metric.arrow}</span>'
-            f"<b>{number(figure.value, metric.digits)}</b><span>{interval}</span></div>"
-        )
-    return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def _navigation() -> str:
-    names = {
-        "comparison": "Comparison",
-        "figures": "Figures",
-        "reproduce": "Reproduce",
-        "environment": "Environment",
-    }
-    links = "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name in names.items())
-    return f"<nav>{links}</nav>"
-
-
-def _figure(picture: Picture) -> str:
-    """A figure in the colours of either theme, which the reader's browser chooses from."""
-    sources = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for theme in (LIGHT, DARK):
-            drawn = picture.draw(theme)
-            if drawn is None:
-                return ""
-            # Scans are pictures of many pixels, which a vector file only makes larger.
-            kind = "png" if picture.name.startswith("pairs_") else "svg"
-            path = Path(scratch) / f"{theme.name}.{kind}"
-            save_figure(drawn, path)
-            mime = "image/svg+xml" if kind == "svg" else "image/png"
-            data = base64.b64encode(path.read_bytes()).decode()
-            sources.append(f"data:{mime};base64,{data}")
-            if kind == "png":
-                break
-    inches = drawn.get_figwidth()
-    width = round(inches * _PIXELS_AN_INCH)
-    image = f'<img src="{sources[0]}" alt="{escape(picture.caption)}" width="{width}">'
-    dark = (
-        f'<source srcset="{sources[1]}" media="(prefers-color-scheme: dark)">'
-        if len(sources) > 1
-        else ""
-    )
-    caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
-    name = ' class="wide"' if inches > COLUMN else ""
-    pan = f'<div class="pan" tabindex="0"><picture>{dark}{image}</picture></div>'
-    return f"<figure{name}>{pan}{caption}</figure>"
+        value = number(figure.value, metric.digits)
+        found.append(card(f"{metric.title} {metric.arrow}", value, interval))
+    return cards(found)
 
 
 def _summaries(runs: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from sacred import Experiment
 from sacred.arg_parser import get_config_updates
 from sacred.initialize import create_run
-from sacred.utils import SacredError
+from sacred.utils import ConfigAddedError, SacredError
 
 from experiments.configs import add_configs
 from experiments.errors import PlainError, said_plainly
@@ -55,11 +55,11 @@ def resolve(arguments: Sequence[str]) -> Resolved:
     logging.getLogger("train").setLevel(logging.ERROR)
     try:
         run = create_run(experiment, "<lambda>", updates, named)  # type: ignore[no-untyped-call]
+    except ConfigAddedError as error:
+        added = ", ".join(error.__conflicting_configs__)
+        raise PlainError(f"train.py has no entry {added} (see its print_config)") from error
     except SacredError as error:
         raise PlainError(str(error)) from error
-    added = sorted(run.config_modifications.added)
-    if added:
-        raise PlainError(f"train.py has no entry {', '.join(added)} (see its print_config)")
     return Resolved(plain(run.config), given)
 
 

@@ -23,7 +23,7 @@ def test_wheel_holds_hipreg_alone(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     ignored = shutil.ignore_patterns("__pycache__", "runs", "tables")
-    for package in ("hipreg", "experiments", "results"):
+    for package in ("hipreg", "experiments", "pages", "results"):
         shutil.copytree(ROOT / package, source / package, ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
     command += ["--no-index", "--quiet", "--wheel-dir", str(tmp_path), str(source)]

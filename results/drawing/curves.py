@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pages.look import PAGE, SMALL, TEXT, Theme, canvas, tidy_axes
 from results.comparison import Comparison
-from results.drawing.look import PAGE, SMALL, TEXT, Theme, canvas, style_of, tidy_axes
+from results.drawing.look import style_of
 from results.measurements import UNREGISTERED
 from results.rows import Row
 

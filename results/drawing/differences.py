@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from pages.look import COLUMN, SMALL, TEXT, Theme, canvas, tidy_axes
 from results.comparison import Comparison
-from results.drawing.look import (
-    COLUMN,
-    SMALL,
-    TEXT,
-    Theme,
-    canvas,
-    shown_rows,
-    style_of,
-    tidy_axes,
-)
+from results.drawing.look import shown_rows, style_of
 from results.metrics import Metric
 from results.samples import sample
 from results.statistics import paired_differences

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pages.look import COLUMN, SMALL, Theme, canvas, tidy_axes
 from results.comparison import Comparison
-from results.drawing.look import COLUMN, SMALL, Theme, canvas, style_of, tidy_axes
+from results.drawing.look import style_of
 from results.measurements import UNREGISTERED
 from results.metrics import METRICS
 from results.samples import sample

@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
+from pages.picture import Picture
 from results.comparison import Comparison
 from results.drawing import curves, differences, front, wins
-from results.drawing.look import Theme
 from results.measurements import UNREGISTERED
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-class Draw(Protocol):
-    """Draws one figure in a theme's colours; None where there is nothing to draw."""
-
-    def __call__(self, theme: Theme) -> Figure | None: ...
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure.
-
-    Attributes:
-        name: of its files.
-        caption: what it shows.
-        draw: makes it.
-    """
-
-    name: str
-    caption: str
-    draw: Draw
 
 
 def gallery(table: Comparison) -> Iterator[Picture]:

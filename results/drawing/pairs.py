@@ -16,9 +16,9 @@ from hipreg.data import CasePair
 from hipreg.evaluation.figures import PanelVolumes, pair_rows
 from hipreg.evaluation.network import register_pairs
 from hipreg.models import load_net
+from pages.look import Theme
+from pages.picture import Picture
 from results.comparison import Comparison
-from results.drawing.gallery import Picture
-from results.drawing.look import Theme
 from results.measurements import Evaluated
 from results.metrics import METRICS
 from results.samples import sample

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pages.look import PAGE, SMALL, TEXT, Theme, canvas, tidy_axes
 from results.comparison import Comparison
-from results.drawing.look import PAGE, SMALL, TEXT, Theme, canvas, shown_rows, tidy_axes
+from results.drawing.look import shown_rows
 from results.metrics import Metric
 from results.samples import sample
 from results.statistics import paired_differences

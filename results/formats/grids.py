@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import isinf, isnan
-from typing import Literal
+from math import isnan
 
+from pages.grid import NONE, Cell, Grid, Mark, number
 from results.comparison import Comparison
 from results.measurements import UNREGISTERED
 from results.metrics import Metric
 from results.ranking import STABILITY_RESAMPLES
 from results.rows import Row
 from results.statistics import RESAMPLES, Against, Figure
-
-Mark = Literal["", "best", "second"]
-NONE = "-"
-MINUS = "\u2212"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell.
-
-    Attributes:
-        text: what it says.
-        under: a second, smaller line; empty for none.
-        mark: whether it is the best or second of its column.
-    """
-
-    text: str
-    under: str = ""
-    mark: Mark = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """One printed table.
-
-    Attributes:
-        title: what it shows.
-        heads: of the columns; the first is that of the methods.
-        rows: a cell for each head.
-    """
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 def grids(table: Comparison) -> list[Grid]:
@@ -161,16 +126,6 @@ def provenance(tables: Iterable[Comparison], command: str) -> list[str]:
             for item in table.runs
         ]
     return [*lines, "A + after a code version stands for uncommitted changes."]
-
-
-def number(value: float, digits: int) -> str:
-    """A number in a table; "-" for nan."""
-    if isnan(value):
-        return NONE
-    if isinf(value):
-        return "inf" if value > 0 else f"{MINUS}inf"
-    text = f"{abs(value):.{digits}f}"
-    return (MINUS if value < 0 and float(text) else "") + text
 
 
 def ids(numbers: Sequence[int]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from pages.grid import html_grid, listing, paragraphs
+from pages.shell import page
 from results.comparison import Comparison
-from results.formats.grids import Cell, Grid, grids, legend, title
-from results.formats.style import page
+from results.formats.grids import grids, legend, title
 
 
 def html(tables: Sequence[Comparison], head: Iterable[str]) -> str:
@@ -27,36 +28,3 @@ def sections(table: Comparison) -> list[str]:
         items = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
         parts.append(f"<ul>{items}</ul>")
     return parts
-
-
-def html_grid(grid: Grid) -> str:
-    """One grid; wider than the screen it scrolls by itself."""
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in grid.heads)
-    rows = "".join(f"<tr>{_cells(row)}</tr>" for row in grid.rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(grid.title)}">'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
-def paragraphs(lines: Iterable[str]) -> str:
-    """Each line as a paragraph."""
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
-
-
-def listing(lines: Iterable[str]) -> str:
-    """Lines as they are, in a fixed width."""
-    return f'<pre tabindex="0">{escape(chr(10).join(lines))}</pre>'
-
-
-def _cells(row: Sequence[Cell]) -> str:
-    first, *others = row
-    cells = [f'<th scope="row">{escape(first.text)}</th>']
-    for cell in others:
-        text = escape(cell.text)
-        if cell.mark:
-            name = "strong" if cell.mark == "best" else "u"
-            text = f"<{name}>{text}</{name}>"
-        under = f"<small>{escape(cell.under)}</small>" if cell.under else ""
-        cells.append(f"<td>{text}{under}</td>")
-    return "".join(cells)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pages.grid import Cell, Grid
 from results.comparison import Comparison
-from results.formats.grids import Cell, Grid, grids, legend
+from results.formats.grids import grids, legend
 
 _ESCAPES = str.maketrans(
     {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from pages.grid import Cell, Grid
 from results.comparison import Comparison
-from results.formats.grids import Cell, Grid, grids, legend
+from results.formats.grids import grids, legend
 
 _BOLD, _UNDERLINED, _DIM, _PLAIN = "\x1b[1m", "\x1b[4m", "\x1b[2m", "\x1b[0m"
 _WIDTH = 99

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from pages.look import COLUMN, DARK, LIGHT, MARKERS, PAGE, SMALL, Theme
 from results.drawing import curves, differences, front, wins
 from results.drawing.front import pareto
 from results.drawing.gallery import gallery
-from results.drawing.look import COLUMN, DARK, LIGHT, MARKERS, PAGE, SMALL, Theme
 from results.figures import main
 from results.metrics import METRICS
 from tests.results.helpers import finished, rows, study, table_of, write_run

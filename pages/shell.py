@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 _CSS = """
@@ -67,3 +68,21 @@ def page(title: str, body: str) -> str:
         f"<title>{escape(title)}</title>\n<style>\n{_CSS}\n</style>\n</head>\n<body>\n"
         f"{body}\n</body>\n</html>\n"
     )
+
+
+def navigation(places: Mapping[str, str]) -> str:
+    """Links to the parts of a page: words by the anchor that they lead to."""
+    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name in places.items())
+    return f"<nav>{links}</nav>"
+
+
+def card(title: str, value: str, under: str = "", *, name: bool = False) -> str:
+    """A figure at a glance, with what it is above it; ``name`` where it is a name."""
+    small = f"<span>{escape(under)}</span>" if under else ""
+    kind = "card name" if name else "card"
+    return f'<div class="{kind}"><span>{escape(title)}</span><b>{escape(value)}</b>{small}</div>'
+
+
+def cards(found: Sequence[str]) -> str:
+    """Cards beside each other."""
+    return f'<div class="cards">{"".join(found)}</div>'

@@ -1,0 +1,1 @@
+"""The look that all pages and figures share: what results and studies both draw with."""

@@ -1,0 +1,1 @@
+"""What people look at of a study: its figures, tables and page."""
