@@ -13,33 +13,37 @@ from experiments.run_folder import DIFF, runs_root
 from experiments.runs.summary import Summary
 
 _EXPERIMENTS = Path(__file__).resolve().parents[1]
-_CONFIGS = {"segment": _EXPERIMENTS / "segmentation" / "configs.py"}
-"""Where an experiment's base configuration stands, if not with that of the trainings."""
+_TRAINING = ("configs.py", "families.py")
+_CONFIGS = {
+    "pretrain": (*_TRAINING, "pretrain_configs.py"),
+    "segment": ("segmentation/configs.py",),
+}
+"""Where an experiment's configuration stands, if not with that of the trainings."""
+_FUNCTIONS = frozenset({"base", "families", "pretraining"})
+"""The functions whose local variables are the entries."""
 _INCIDENTAL = frozenset({"name", "resume_from"})
 
 
 @cache
-def defaults(configs: Path = _EXPERIMENTS / "configs.py") -> dict[str, Any]:
-    """The entries of the base configuration whose defaults are written down as such.
+def defaults(experiment: str = "train") -> dict[str, Any]:
+    """The entries of an experiment whose defaults are written down as such.
 
     Read from the source: to import it takes Sacred and PyTorch, which are seconds. Entries that
     are worked out (``dataset``, ``name``) are not among them.
-
-    Args:
-        configs: the file with the function ``base``.
     """
-    tree = ast.parse(configs.read_text(encoding="utf-8"))
-    constants = _literals(tree.body, {})
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "base":
-            return _literals(node.body, constants)
-    return {}
+    found: dict[str, Any] = {}
+    for name in _CONFIGS.get(experiment, _TRAINING):
+        tree = ast.parse((_EXPERIMENTS / name).read_text(encoding="utf-8"))
+        constants = _literals(tree.body, {})
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name in _FUNCTIONS:
+                found |= _literals(node.body, constants)
+    return found
 
 
 def usual_entries(run: Summary) -> dict[str, Any]:
     """The ``defaults`` of the experiment that a run is one of."""
-    path = _CONFIGS.get(_experiment(run))
-    return defaults() if path is None else defaults(path)
+    return defaults(_experiment(run))
 
 
 def unusual(

@@ -41,8 +41,10 @@ def test_leader_ends_in_one_line_when_another_process_is_lost() -> None:
     ],
 )
 def test_sigterm_beside_a_lost_process_is_a_failure_and_an_interrupt_is_none(
-    number: signal.Signals, kind: type[Exception]
+    number: signal.Signals, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(STOP, "asked", None)  # as it is to be for the tests after this one
+
     def trains() -> None:
         with STOP.listening(), leading():
             os.kill(os.getpid(), number)
