@@ -32,7 +32,7 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and report from
 	$(RUN) results/report.py --runs results/records --out results/made
 
 test: $(VENV)/.for-development  ## run the tests, without those that take minutes (ARGS="-m slow")
-	$(RUN) -m pytest --numprocesses auto --dist loadscope $(ARGS)
+	$(RUN) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.for-development  ## check style, formatting and types, as CI does
 	$(RUN) -m ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from hipreg.data.cache import prepared_cohort
@@ -33,11 +34,20 @@ def load_cohort(
         ValueError: no such data set.
     """
     description = describe(name)
-    source = description.synthetic
-    if source is not None:
-        return synthetic_cohort(description, n=source.train + source.val, seed=source.seed)
+    if description.synthetic is not None:
+        return _generated(name)
     found = find_data(description, data_dir)
     return prepared_cohort(found, description, cache_dir or default_cache_dir())
+
+
+@lru_cache(maxsize=1)
+def _generated(name: str) -> Cohort:
+    """The cases of a synthetic data set, which take seconds to make and no place on disk."""
+    description = describe(name)
+    source = description.synthetic
+    if source is None:
+        raise ValueError(f"{name} is no synthetic data set")
+    return synthetic_cohort(description, n=source.train + source.val, seed=source.seed)
 
 
 def find_data(description: DatasetDescription, data_dir: Path | None = None) -> DataFolder:

@@ -43,6 +43,7 @@ def prepare(*arguments: str, training: Sequence[str] = TINY) -> None:
     assert main([*arguments, "--prepare", *training]) == 0
 
 
+@pytest.mark.slow
 def test_published_weights_are_trained_as_a_run_of_the_study(home: Path) -> None:
     arguments = ["loss_weights", "--study", "w", "--warm-start", "published", "--trials", "1"]
     assert main([*arguments, "--budget-epochs", "1", *TINY]) == 0
@@ -75,6 +76,7 @@ def test_study_refuses_another_training_and_names_it(home: Path) -> None:
         main(["--study", "lcc_window", "--max-folding", "0"])
 
 
+@pytest.mark.slow
 def test_best_of_another_study_is_taken_over_once(home: Path) -> None:
     prepare("lcc_window", "--study", "first", "--trials", "3")
     first = study_in(home, "first")
