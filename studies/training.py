@@ -112,6 +112,7 @@ class Training:
                 ours = {"host": platform.node(), "pid": self._process.pid}
                 if ours.items() <= {key: process.get(key) for key in ours}.items():
                     self._record = record
+                    break
         return self._record
 
     def ended_run(self) -> RunRecord | None:

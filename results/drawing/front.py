@@ -91,9 +91,9 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         points: (SDlogJ, Dice); nan is never on the front.
     """
     front: list[tuple[float, float]] = []
-    for smoothness, dice in sorted(set(points), key=lambda point: (point[0], -point[1])):
-        known = not np.isnan([smoothness, dice]).any()
-        if known and (not front or dice > front[-1][1]):
+    known = {point for point in points if not np.isnan(point).any()}
+    for smoothness, dice in sorted(known, key=lambda point: (point[0], -point[1])):
+        if not front or dice > front[-1][1]:
             front.append((smoothness, dice))
     return front
 

@@ -55,7 +55,7 @@ def test_grid_is_trained_once_and_then_taken_from_the_records(
     first = grid(tmp_path, now, *cells)
     first.work([SHARE, SHARE])
     assert {record.config["seed"] for record in first.done.values()} == {0, 1}
-    assert len(first.done) == 3
+    assert len(first.done) == 3, first.failed
     assert "told to fail" in first.failed[cells[3].key]
     again = grid(tmp_path, now, *cells[:3])
     assert [found.do for _, found in again.standings()] == [TAKE] * 3
