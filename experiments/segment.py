@@ -26,8 +26,7 @@ from experiments import settings
 from experiments.announce import announce_data
 from experiments.configs import add_named
 from experiments.errors import said_plainly
-from experiments.resume import command_line
-from experiments.run_folder import runs_root
+from experiments.program import run_program
 from experiments.segmentation.cases import load_cases
 from experiments.segmentation.configs import NAMED, base
 from experiments.segmentation.fit import fit
@@ -68,12 +67,7 @@ def main_program(arguments: Sequence[str]) -> None:
     """The command line."""
     if Team.launched(os.environ).size > 1:
         sys.exit("Error: a segmentation trains in one process; start it without torchrun")
-    try:
-        words = command_line(arguments, runs_root(), experiment=NAME)
-    except ValueError as error:
-        sys.exit(f"Error: {error}")
-    with STOP.listening():
-        experiment.run_commandline([sys.argv[0], *words])
+    run_program(experiment, arguments)
 
 
 if __name__ == "__main__":
