@@ -73,8 +73,8 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
     usual = {"symmetric": short, "deep_supervision": not short}
     switches = {
         "velocity": config["model"] == "velocity" and profile not in PROFILES,
-        "instance": config["instance_steps"] > 0,
-        "guided": config["segmenter"] is not None and profile != "guided",
+        "instance": config["instance_steps"] > 0 and profile != "best",
+        "guided": config["segmenter"] is not None and profile not in ("guided", "best"),
         "sym": config["symmetric"] and not usual["symmetric"],
         "no_sym": usual["symmetric"] and not config["symmetric"],
         "pretrain": config["init_from"] is not None,

@@ -136,7 +136,7 @@ def predict_pair(model: Model, job: Job, options: argparse.Namespace) -> dict[st
         options=Options(
             alignment=options.align,
             centre=options.centre,
-            refinement=refinement(options),
+            refinement=refinement(options, model),
             device=str(device_of(options)),
         ),
     )
@@ -207,7 +207,7 @@ def predict_split(model: Model, options: argparse.Namespace) -> int:
     """Register a split's pairs and write their metrics, and whatever else was asked for."""
     cohort = cohort_of(model, options.data_dir)
     pairs = pairs_of(cohort, options.split)
-    wanted = refinement(options)
+    wanted = refinement(options, model)
     found = predictions(model, cohort, pairs, wanted, device_of(options))
     bar = tqdm(found, total=len(pairs), desc="registering", unit="pair", disable=None)
     labels = sorted(cohort.description.labels)

@@ -29,10 +29,10 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--steps",
         type=int,
-        default=0,
         metavar="N",
         help="instance optimisation: gradient steps on the pair's own images (10 to 20; of a "
-        "velocity network at most so many, 60 are plenty, and on predicted labels too)",
+        "velocity network at most so many, 60 are plenty, and on predicted labels too; default: "
+        "as many as the model was published or evaluated with)",
     )
     group.add_argument(
         "--both-directions",
@@ -51,12 +51,12 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
 
 
-def refinement(options: argparse.Namespace) -> Refinement:
-    """The test-time options of a command line."""
+def refinement(options: argparse.Namespace, model: Model) -> Refinement:
+    """The test-time options of a command line for a model."""
     return Refinement(
         both_directions=options.both_directions,
         flips=tuple(options.flips),
-        steps=options.steps,
+        steps=model.instance_steps if options.steps is None else options.steps,
     )
 
 

@@ -103,6 +103,7 @@ def facts_of(trained: TrainedModel, run: Path) -> dict[str, Any]:
         "dataset": model.dataset,
         "symmetric": model.symmetric,
         "lcc_window": model.lcc_window,
+        "instance_steps": model.instance_steps,
         "labels": {str(label): name for label, name in described.labels.items()},
         "data": {
             "title": described.title,

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from experiments import families, settings
+from experiments import settings
 from experiments.pretrained import starting_weights
 from experiments.resume import LAST, checkpoint_of, may_finish
 from experiments.run_folder import copy_file
+from experiments.segmenters import give_segmenter
 from hipreg.models import (
     CheckpointError,
     Described,
@@ -64,7 +65,7 @@ def fresh(shape: Described, config: Mapping[str, Any]) -> PairNet:
     net = build_net(shape, seed=config["seed"])
     if not isinstance(net, PairNet):
         raise ValueError(f"a {type(net).__name__} registers no pairs")
-    families.give_segmenter(net, config)
+    give_segmenter(net, config)
     return net
 
 

@@ -98,7 +98,7 @@ def source(options: argparse.Namespace, pairs: Sequence[CasePair]) -> Iterator[P
         )
     cohort = cohort_of(model, options.data_dir)
     pairs_of(cohort, options.split)  # says what is missing before anything is predicted
-    wanted = refinement(options)
+    wanted = refinement(options, model)
     return predictions(model, cohort, pairs, wanted, device_of(options))
 
 

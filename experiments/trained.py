@@ -105,6 +105,7 @@ def _of_run(run: Path, weights: Path) -> TrainedModel:
             size=_seen(config, bare),
             symmetric=bool(config["symmetric"]),
             lcc_window=int(config["lcc_window"]),
+            instance_steps=int(config.get("instance_steps", 0)),
         )
     except KeyError as error:
         raise PlainError(f"{run / run_folder.CONFIG}: it lacks the entry {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,14 @@ class Options:
         centre: Where to register, in mm of the fixed image's world; None for the middle of the
             fixed label where there is one and the image is larger than the network's grid, else
             the middle of the fixed image.
-        refinement: What is done beside the network's one prediction.
+        refinement: What is done beside the network's one prediction; None for what belongs to
+            the model, such as the steps of instance optimisation it was published with.
         device: Where the network runs.
     """
 
     alignment: Alignment = "auto"
     centre: Sequence[float] | None = None
-    refinement: Refinement = field(default_factory=Refinement)
+    refinement: Refinement | None = None
     device: str = "cpu"
 
 
@@ -80,6 +81,7 @@ def register(
         name: None if source is None else read_label(source, scans[name], name)
         for name, source in (("moving", moving_label), ("fixed", fixed_label))
     }
+    wanted = chosen.refinement or Refinement(steps=network.instance_steps)
     began = time.perf_counter()
     frame = place(scans["fixed"], scans["moving"], labels["fixed"], network, chosen)
     window = network.description.intensity
@@ -94,11 +96,11 @@ def register(
         moving=scans["moving"],
         fixed_label=labels["fixed"],
         moving_label=labels["moving"],
-        world_map=WorldMap.of(frame, _displacement(network, images, chosen)),
+        world_map=WorldMap.of(frame, _displacement(network, images, wanted, chosen.device)),
         on_grid=images,
         model=network.name,
         symmetric=network.symmetric,
-        refinement=chosen.refinement,
+        refinement=wanted,
         seconds=time.perf_counter() - began,
     )
 
@@ -158,12 +160,14 @@ def label_middle(label: Volume) -> list[float]:
     return [float(v) for v in label.affine[:3, :3] @ voxel + label.affine[:3, 3]]
 
 
-def _displacement(model: Model, images: np.ndarray, options: Options) -> torch.Tensor:
+def _displacement(
+    model: Model, images: np.ndarray, wanted: Refinement, device_name: str
+) -> torch.Tensor:
     try:
-        device = torch.device(options.device)
+        device = torch.device(device_name)
         pair = torch.from_numpy(images)[:, None, None].to(device)
         net = model.net.to(device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {options.device!r} cannot be used: {error}") from error
+        raise ValueError(f"device {device_name!r} cannot be used: {error}") from error
     moving, fixed = pair
-    return predict(net, moving, fixed, options.refinement, lcc_window=model.lcc_window)
+    return predict(net, moving, fixed, wanted, lcc_window=model.lcc_window)

@@ -18,6 +18,8 @@ QUICK: Mapping[str, Any] = {
     "eval_every": 5,
 }
 
+BEST: Mapping[str, Any] = {"profile": "best"}
+
 DEBUG: Mapping[str, Any] = {
     "profile": "debug",
     "max_cases": 8,
@@ -89,6 +91,10 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "quick": (
         "a good network in minutes on two CPU cores; synthetic cases where there is no MRI",
         QUICK,
+    ),
+    "best": (
+        "what the registration of train.py with best is guided by",
+        BEST,
     ),
     "debug": (
         "seconds, to see that everything runs: few cases, two epochs, a tiny network",

@@ -36,7 +36,8 @@ class GuidedArchitecture:
 
     Attributes:
         segmenter: Of the network whose predictions guide; of any kind that segments.
-        velocity: Of the network that registers; its features are the segmenter's labels.
+        velocity: Of the network that registers; its features are the segmenter's labels, or none
+            where the labels guide nothing but instance optimisation.
         flips: Axes that the segmenter averages its predictions over mirrorings along.
     """
 
@@ -52,7 +53,7 @@ class GuidedNet(FlowNet):
 
     Args:
         segmenter: A ``Segmenter``; it is not trained any further.
-        velocity: Takes as many features as there are labels.
+        velocity: Takes as many features as there are labels, or none.
         flips: See ``GuidedArchitecture``.
     """
 
@@ -89,12 +90,16 @@ class GuidedNet(FlowNet):
         self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
         self.check(moving, fixed)
-        seen = self.guidance(moving, fixed) if guidance is None else guidance
-        return self.velocity(moving, fixed, seen)
+        return self.velocity(moving, fixed, self._shown(moving, fixed, guidance))
 
     def both_directions(
         self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
         self.check(moving, fixed)
-        seen = self.guidance(moving, fixed) if guidance is None else guidance
-        return self.velocity.both_directions(moving, fixed, seen)
+        return self.velocity.both_directions(moving, fixed, self._shown(moving, fixed, guidance))
+
+    def _shown(self, moving: Image, fixed: Image, guidance: Guidance | None) -> Guidance | None:
+        """What the velocity network takes of the predicted labels."""
+        if not self.velocity.architecture.features:
+            return None
+        return self.guidance(moving, fixed) if guidance is None else guidance

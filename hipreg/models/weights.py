@@ -52,6 +52,7 @@ class Model:
         symmetric: Whether it was trained in both directions.
         lcc_window: Side of the LCC window of its training.
         card: Everything that was said of it; empty for a bare checkpoint.
+        instance_steps: Steps of instance optimisation, at most, that belong to it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Model:
     symmetric: bool
     lcc_window: int
     card: Mapping[str, Any]
+    instance_steps: int = 0
 
     @property
     def description(self) -> DatasetDescription:
@@ -204,6 +206,7 @@ def _published(path: Path) -> Model:
         symmetric=card["symmetric"],
         lcc_window=card["lcc_window"],
         card=card,
+        instance_steps=card.get("instance_steps", 0),
     )
 
 

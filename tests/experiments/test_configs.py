@@ -79,6 +79,7 @@ def test_switches_of_the_velocity_family_are_words_of_a_row() -> None:
     ):
         assert configuration(dataset="synthetic", **entries)["name"] == name
     assert configuration("guided", instance_steps=40, segmenter=3)["name"] == "guided instance"
+    assert configuration("best")["name"] == "best"
 
 
 def explained(entries: Callable[..., None]) -> None:

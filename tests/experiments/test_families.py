@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from experiments import settings
 from experiments.errors import PlainError
+from experiments.segmenters import path_of
 from experiments.start import start
 from hipreg.models import (
     Checkpoint,
@@ -24,7 +26,7 @@ from hipreg.models import (
     save_checkpoint,
 )
 from tests.experiments.test_configs import configuration
-from tests.helpers import TINY
+from tests.helpers import TINY, small_pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,45 @@ def test_a_run_of_that_number_is_a_segmenter_too(
     segmenter(tmp_path / "7" / "artifacts")
     monkeypatch.setenv("HIPREG_RUNS", str(tmp_path))
     assert isinstance(start(guided(segmenter=7), torch.device("cpu"), tmp_path)[0], GuidedNet)
+
+
+def recorded(runs: Path, number: int, *, fold: int | None = None, **entries: Any) -> Path:
+    """The folder of a run that says it is a finished segmentation of synthetic cases."""
+    folder = runs / str(number)
+    segmenter(folder / "artifacts")
+    document = {"experiment": {"name": "segment"}, "status": "COMPLETED", **entries}
+    (folder / "run.json").write_text(json.dumps(document))
+    (folder / "config.json").write_text(json.dumps({"dataset": "synthetic", "fold": fold}))
+    return folder / "artifacts" / "best.pt"
+
+
+def test_the_newest_segmenter_is_of_a_finished_run_on_all_cases_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPREG_RUNS", str(tmp_path))
+    config = guided(segmenter="newest")
+    with pytest.raises(PlainError, match=r"segment\.py with best"):
+        path_of(config)
+    recorded(tmp_path, 2)
+    wanted = recorded(tmp_path, 10)
+    recorded(tmp_path, 11, status="RUNNING")
+    recorded(tmp_path, 12, experiment={"name": "hipreg"})
+    recorded(tmp_path, 13, fold=1)
+    (tmp_path / "14").mkdir()
+    assert path_of(config) == wanted
+    with pytest.raises(PlainError, match="data set hippocampus"):
+        path_of(config | {"dataset": "hippocampus"})
+
+
+def test_labels_may_guide_instance_optimisation_alone(tmp_path: Path) -> None:
+    path, _ = segmenter(tmp_path)
+    config = guided(segmenter=str(path), shown_labels=False)
+    net, _ = start(config, torch.device("cpu"), tmp_path)
+    assert isinstance(net, GuidedNet)
+    assert net.velocity.architecture.features == 0
+    pair = small_pair()
+    assert net(pair.moving, pair.fixed).displacement.shape[1] == 3
+    assert net.guidance(pair.moving, pair.fixed).shape[1] == 2
 
 
 def test_missing_and_unsuitable_segmenters_are_said_plainly(tmp_path: Path) -> None:

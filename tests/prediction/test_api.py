@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,18 @@ def test_same_file_for_both_is_left_within_a_tenth_of_a_voxel(scans: tuple[Path,
             found = hipreg.register(path, path, SMALL, options=options)
             assert np.abs(found.displacement).max() < 0.1
             np.testing.assert_allclose(found.jacobian(), 1, atol=0.1)
+
+
+def test_a_model_is_used_as_it_was_published(scans: tuple[Path, Path]) -> None:
+    steps = 3
+    optimised = hipreg.register(*scans, replace(SMALL, instance_steps=steps))
+    options = hipreg.Options(refinement=hipreg.Refinement(steps=steps))
+    asked_for = hipreg.register(*scans, SMALL, options=options)
+    np.testing.assert_array_equal(optimised.displacement, asked_for.displacement)
+    assert optimised.refinement.steps == steps
+    plainly = hipreg.Options(refinement=hipreg.Refinement())
+    bare = hipreg.register(*scans, replace(SMALL, instance_steps=steps), options=plainly)
+    assert np.abs(bare.displacement - optimised.displacement).max() > 0.01
 
 
 def test_nothing_moves_far_from_what_is_registered(tmp_path: Path) -> None:
