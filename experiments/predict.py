@@ -60,6 +60,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--run", default="sym", help="run or weights (default: sym)")
     made.add_argument("--split", choices=SPLITS, help="register the pairs of a split")
+    made.add_argument(
+        "--drawn",
+        type=int,
+        metavar="N",
+        help="not the split's own pairs, but N of all ordered pairs of its cases, the same N every "
+        "time (0: all)",
+    )
     made.add_argument("--moving", type=Path, help="image to be deformed (.nii, .nii.gz)")
     made.add_argument("--fixed", type=Path, help="image to register to")
     made.add_argument("--moving-label", type=Path, help="labels to be warped and measured")
@@ -99,6 +106,8 @@ def main(arguments: Sequence[str]) -> int:
         raise PlainError(
             "say what to register: split=val (or train, test), or --moving and --fixed, or --pairs"
         )
+    if options.drawn is not None and options.split is None:
+        raise PlainError("--drawn takes pairs of a split's cases: say which, as in split=val")
     refuse_existing(options.out, overwrite=options.overwrite)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     model = trained_model(options.run).model
@@ -206,7 +215,7 @@ def read_jobs(path: Path, out: Path) -> list[Job]:
 def predict_split(model: Model, options: argparse.Namespace) -> int:
     """Register a split's pairs and write their metrics, and whatever else was asked for."""
     cohort = cohort_of(model, options.data_dir)
-    pairs = pairs_of(cohort, options.split)
+    pairs = pairs_of(cohort, options.split, drawn=options.drawn)
     wanted = refinement(options, model)
     found = predictions(model, cohort, pairs, wanted, device_of(options))
     bar = tqdm(found, total=len(pairs), desc="registering", unit="pair", disable=None)

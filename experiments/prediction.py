@@ -74,17 +74,26 @@ def cohort_of(model: Model, data_dir: Path | None) -> Cohort:
     return load_cohort(model.dataset, data_dir=data_dir)
 
 
-def pairs_of(cohort: Cohort, split: str) -> list[CasePair]:
+def pairs_of(cohort: Cohort, split: str, *, drawn: int | None = None) -> list[CasePair]:
     """The pairs of a split, all of them known to the cohort.
 
+    Args:
+        cohort: The data.
+        split: Its name.
+        drawn: Not the split's own pairs, but so many of all ordered pairs of its cases, drawn
+            once and for all; 0 for every one.
+
     Raises:
-        ValueError: There is no such split, or the data lacks some of its cases.
+        ValueError: There is no such split, it has fewer pairs, or the data lacks some of its
+            cases.
     """
     description = cohort.description
     if split == "train":
         pairs = description.pair_rule(splits_for(description).train)
     else:
         pairs = pairs_for(description, split)
+    if drawn is not None:
+        pairs = drawn_pairs(sorted({case for pair in pairs for case in pair}), drawn)
     asked = {case for pair in pairs for case in pair}
     missing = sorted(asked - set(cohort.cases))
     if missing or not pairs:
@@ -94,6 +103,23 @@ def pairs_of(cohort: Cohort, split: str) -> list[CasePair]:
             "has them (see data/README.md), or choose another split"
         )
     return pairs
+
+
+def drawn_pairs(cases: Sequence[int], count: int) -> list[CasePair]:
+    """Some of all ordered pairs of different cases, the same on every machine; 0 for all.
+
+    Raises:
+        ValueError: There are fewer.
+    """
+    all_pairs = [CasePair(f, m) for f in cases for m in cases if f != m]
+    if not 0 <= count <= len(all_pairs):
+        raise ValueError(
+            f"{len(cases)} cases make {len(all_pairs)} ordered pairs, and {count} were asked for"
+        )
+    if count == 0:
+        return all_pairs
+    chosen = np.random.default_rng(0).permutation(len(all_pairs))[:count]
+    return [all_pairs[i] for i in sorted(chosen)]
 
 
 def _few(cases: Sequence[int]) -> str:

@@ -15,10 +15,11 @@ import pytest
 
 from experiments import evaluate, predict, publish, submission
 from experiments.errors import PlainError
+from experiments.prediction import pairs_of
 from experiments.table import metrics_table
 from experiments.trained import trained_model
 from experiments.words import run_command, split_words
-from hipreg.data import load_cohort
+from hipreg.data import CasePair, load_cohort
 from hipreg.evaluation import aggregate, read_rows
 from hipreg.models import Checkpoint, save_checkpoint
 from tests.helpers import TINY
@@ -107,6 +108,28 @@ def test_command_says_what_it_needs(run: Path, capsys: pytest.CaptureFixture[str
     assert "say what to register" in said(["with", "run=7", "--out", "x"], capsys)
     both = ["with", "run=7", "split=val", "--pairs", "a.csv", "--out", "x"]
     assert "say what to register" in said(both, capsys)
+    alone = ["with", "run=7", "--moving", "a", "--fixed", "b", "--drawn", "3", "--out", "x"]
+    assert "as in split=val" in said(alone, capsys)
+
+
+def test_drawn_pairs_are_of_all_ordered_pairs_and_always_the_same(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = load_cohort("synthetic")
+    everything = pairs_of(cohort, "val", drawn=0)
+    cases = {case for pair in pairs_of(cohort, "val") for case in pair}
+    assert len(everything) == len(set(everything)) == len(cases) * (len(cases) - 1)
+    some = pairs_of(cohort, "val", drawn=20)
+    assert set(some) < set(everything)
+    assert some == pairs_of(cohort, "val", drawn=20)
+    out = tmp_path / "out"
+    words = ["with", "run=7", "split=val", "--threads", "1"]
+    assert predict.main([*words, "--drawn", "3", "--out", str(out)]) == 0
+    rows = read_rows(out / "pairs_val.csv")
+    found = {CasePair(row.fixed, row.moving) for row in rows}
+    assert found == set(pairs_of(cohort, "val", drawn=3))
+    too_many = [*words, "--drawn", "9999", "--out", str(tmp_path / "other")]
+    assert "ordered pairs, and 9999 were asked for" in said(too_many, capsys)
 
 
 def test_existing_results_are_never_overwritten_without_the_flag(
