@@ -64,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
         "--drawn",
         type=int,
         metavar="N",
-        help="not the split's own pairs, but N of all ordered pairs of its cases, the same N every "
-        "time (0: all)",
+        help="not the split's own pairs, but N of all ordered pairs of its cases, the same "
+        "N every time (0: all)",
     )
     made.add_argument("--moving", type=Path, help="image to be deformed (.nii, .nii.gz)")
     made.add_argument("--fixed", type=Path, help="image to register to")
