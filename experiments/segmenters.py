@@ -10,6 +10,7 @@ from typing import Any
 from experiments import run_folder
 from experiments.errors import PlainError
 from experiments.records import COMPLETED, RunRecord, read_record
+from experiments.resume import experiment_of
 from hipreg.models import (
     Checkpoint,
     CheckpointError,
@@ -109,7 +110,7 @@ def _newest(runs: Path, dataset: str) -> Path:
 
 
 def _segments_all(record: RunRecord, dataset: str) -> bool:
-    if record.document.get("experiment", {}).get("name") != "segment":
+    if experiment_of(record) != "segment":
         return False
     if record.status != COMPLETED:
         return False
