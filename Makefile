@@ -14,13 +14,18 @@ VERSION := import sys; print(sys.version_info[:2])
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help train omniboard results test lint clean-env same-python
+.PHONY: help train best omniboard results test lint clean-env same-python
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
 	$(RUN) experiments/train.py with $(WITH)
+	$(RUN) results/ablation.py
+
+best: $(VENV)/.for-use  ## train the most accurate recipe (three quarters of an hour on two cores)
+	$(RUN) experiments/segment.py with best
+	$(RUN) experiments/train.py with best
 	$(RUN) results/ablation.py
 
 omniboard: $(VENV)/.for-omniboard  ## see the recorded runs in a browser (needs Node.js); Ctrl-C ends it

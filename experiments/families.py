@@ -16,6 +16,7 @@ def families() -> None:
     velocity_decoder = [1, 1, 1, 1]  # convolutions of each level of the decoder
     shown_labels = True  # guided: to the network too, and not to instance optimisation alone
     segmenter_flips = []  # axes (0, 1, 2) that predicted labels are averaged over mirrorings along
+    segmenter_shifted = False  # average them over images moved by a voxel, too, at test time
 
 
 VELOCITY: Mapping[str, Any] = {
@@ -43,6 +44,7 @@ VELOCITY: Mapping[str, Any] = {
 BEST: Mapping[str, Any] = VELOCITY | {
     "profile": "best",
     "segmenter": NEWEST,
+    "segmenter_shifted": True,
     "shown_labels": False,
     "precision": "bfloat16",
     "instance_steps": 40,
@@ -97,4 +99,5 @@ def described(config: Mapping[str, Any]) -> Described:
         segmenter=segmenter.architecture,
         velocity=velocity,
         flips=tuple(config["segmenter_flips"]),
+        shifted=config["segmenter_shifted"],
     )

@@ -25,9 +25,10 @@ class Segmenter(Protocol):
         """Every side of the images must be a multiple of this."""
 
     def probabilities(
-        self, images: Image, *, flips: Sequence[int] = ()
+        self, images: Image, *, flips: Sequence[int] = (), shifted: bool = False
     ) -> Float[Tensor, "B L D H W"]:
-        """How probable each of L labels is, the mean over mirroring along some axes."""
+        """How probable each of L labels is, the mean over mirroring along some axes, and over
+        images as they are and moved by a voxel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,14 @@ class GuidedArchitecture:
         velocity: Of the network that registers; its features are the segmenter's labels, or none
             where the labels guide nothing but instance optimisation.
         flips: Axes that the segmenter averages its predictions over mirrorings along.
+        shifted: Whether it averages over images as they are and moved by a voxel, too, where no
+            network is trained.
     """
 
     segmenter: Described
     velocity: VelocityArchitecture
     flips: tuple[int, ...] = ()
+    shifted: bool = False
 
 
 class GuidedNet(FlowNet):
@@ -55,10 +59,16 @@ class GuidedNet(FlowNet):
         segmenter: A ``Segmenter``; it is not trained any further.
         velocity: Takes as many features as there are labels, or none.
         flips: See ``GuidedArchitecture``.
+        shifted: Likewise.
     """
 
     def __init__(
-        self, segmenter: nn.Module, velocity: VelocityNet, *, flips: Sequence[int] = ()
+        self,
+        segmenter: nn.Module,
+        velocity: VelocityNet,
+        *,
+        flips: Sequence[int] = (),
+        shifted: bool = False,
     ) -> None:
         super().__init__()
         if not (hasattr(segmenter, "probabilities") and hasattr(segmenter, "size_multiple")):
@@ -66,6 +76,7 @@ class GuidedNet(FlowNet):
         self.segmenter = segmenter.requires_grad_(False).eval()
         self.velocity = velocity
         self.flips = tuple(flips)
+        self.shifted = shifted
 
     @property
     def size_multiple(self) -> int:
@@ -84,7 +95,8 @@ class GuidedNet(FlowNet):
     def guidance(self, moving: Image, fixed: Image) -> Guidance:
         with torch.no_grad():
             images = torch.cat([moving, fixed])
-            return self._segmenter.probabilities(images, flips=self.flips)
+            shifted = self.shifted and not self.training
+            return self._segmenter.probabilities(images, flips=self.flips, shifted=shifted)
 
     def forward(
         self, moving: Image, fixed: Image, guidance: Guidance | None = None

@@ -31,7 +31,7 @@ class Kind:
 def _build_guided(architecture: GuidedArchitecture, *, seed: int = 0) -> GuidedNet:
     segmenter = build_net(architecture.segmenter, seed=seed)
     velocity = build_velocity_net(architecture.velocity, seed=seed)
-    return GuidedNet(segmenter, velocity, flips=architecture.flips)
+    return GuidedNet(segmenter, velocity, flips=architecture.flips, shifted=architecture.shifted)
 
 
 KINDS: Mapping[str, Kind] = {

@@ -21,6 +21,7 @@ from hipreg.types import Image, LabelMap
 Logits = Float[Tensor, "B C D H W"]
 """One channel for the background, then one for each label."""
 
+_SPACE = (2, 3, 4)
 _STYLE = {"norm": "instance", "activation": "leaky_relu"}
 
 
@@ -130,7 +131,7 @@ class SegmentationNet(nn.Module):
         return channels_to_voxels(self.head(features).float(), stride)
 
     def probabilities(
-        self, images: Image, *, flips: Sequence[int] = ()
+        self, images: Image, *, flips: Sequence[int] = (), shifted: bool = False
     ) -> Float[Tensor, "B L D H W"]:
         """How probable each label is in each voxel; what is left to 1 is the background.
 
@@ -138,6 +139,8 @@ class SegmentationNet(nn.Module):
             images: (B, 1, D, H, W) in [0, 1].
             flips: Axes (0, 1 or 2 for D, H or W) to mirror the images along: the mean is taken
                 over all ways to do so, the images as they are among them.
+            shifted: Also average over the images as they are and moved by a voxel along every
+                axis, so that other voxels make up the cubes that the network works on.
 
         Returns:
             (B, L, D, H, W) in [0, 1], in the order of the architecture's labels.
@@ -146,7 +149,11 @@ class SegmentationNet(nn.Module):
             ValueError: As ``forward``, or if an axis is none.
         """
         ways = [
-            self(torch.flip(images, axes)).softmax(1)[:, 1:].flip(axes)
+            self(torch.flip(placed, axes))
+            .softmax(1)[:, 1:]
+            .flip(axes)
+            .roll([-s for s in shift], _SPACE)
+            for shift, placed in _placements(images, shifted=shifted)
             for axes in _mirrored(flips)
         ]
         return torch.stack(ways).mean(0) if len(ways) > 1 else ways[0]
@@ -217,6 +224,17 @@ def hard_labels(probabilities: Float[Tensor, "B L D H W"], *, labels: Sequence[i
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+
+
+def _placements(images: Image, *, shifted: bool) -> Iterator[tuple[Sequence[int], Tensor]]:
+    """The images as they are and, if asked for, moved by a voxel along all axes; with how far.
+
+    What leaves at one side enters at the other: nothing is lost, and a plane of neighbours that
+    are not there is what the network knows from its zero padding.
+    """
+    yield (0, 0, 0), images
+    if shifted:
+        yield (1, 1, 1), images.roll((1, 1, 1), _SPACE)
 
 
 def _mirrored(flips: Sequence[int]) -> Iterator[list[int]]:

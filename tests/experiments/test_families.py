@@ -43,7 +43,9 @@ class BlurNet(nn.Module):
         super().__init__()
         self.convolution = nn.Conv3d(1, 2, 3, padding=1)
 
-    def probabilities(self, images: Tensor, *, flips: Sequence[int] = ()) -> Tensor:
+    def probabilities(
+        self, images: Tensor, *, flips: Sequence[int] = (), shifted: bool = False
+    ) -> Tensor:
         found: Tensor = torch.sigmoid(self.convolution(images))
         return found
 

@@ -71,6 +71,14 @@ def test_mean_over_mirror_images_is_mirrored_with_the_image(net: SegmentationNet
     assert not torch.allclose(plain, net.probabilities(images), atol=1e-3)
 
 
+def test_mean_over_two_placements_moves_the_second_back(net: SegmentationNet) -> None:
+    images = smooth_images(1)
+    moved = net.probabilities(images.roll((1, 1, 1), (2, 3, 4))).roll((-1, -1, -1), (2, 3, 4))
+    found = net.probabilities(images, shifted=True)
+    assert torch.allclose(found, (net.probabilities(images) + moved) / 2, atol=1e-6)
+    assert (found - moved).abs().max() > 1e-3
+
+
 def test_axis_that_is_none_is_refused(net: SegmentationNet) -> None:
     with pytest.raises(ValueError, match="axes out of 0, 1 and 2"):
         net.probabilities(smooth_images(1), flips=(3,))

@@ -15,6 +15,7 @@ from hipreg.models import (
     GuidedArchitecture,
     GuidedNet,
     Kind,
+    SegmentationArchitecture,
     VelocityArchitecture,
     VelocityNet,
     build_net,
@@ -45,7 +46,9 @@ class ThresholdNet(nn.Module):
         super().__init__()
         self.at = nn.Parameter(torch.tensor([0.3, 0.6]))
 
-    def probabilities(self, images: Tensor, *, flips: Sequence[int] = ()) -> Tensor:
+    def probabilities(
+        self, images: Tensor, *, flips: Sequence[int] = (), shifted: bool = False
+    ) -> Tensor:
         return torch.sigmoid(20 * (images - self.at.view(1, 2, 1, 1, 1)))
 
 
@@ -192,6 +195,21 @@ def test_training_a_guided_net_leaves_its_segmenter_as_it_was() -> None:
     net(pair.moving, pair.fixed).displacement.square().sum().backward()
     assert all(parameter.grad is None for parameter in net.segmenter.parameters())
     assert not any(parameter.requires_grad for parameter in net.segmenter.parameters())
+
+
+def test_training_is_spared_the_second_placement() -> None:
+    net = GuidedNet(
+        build_net(SegmentationArchitecture(widths=(4, 4), blocks=(0, 0))),
+        trained_like(2),
+        shifted=True,
+    )
+    pair = small_pair()
+    images = torch.cat([pair.moving, pair.fixed])
+    with torch.no_grad():
+        for training in (True, False):
+            net.train(training)
+            wanted = net.segmenter.probabilities(images, shifted=not training)
+            torch.testing.assert_close(net.guidance(pair.moving, pair.fixed), wanted)
 
 
 @pytest.mark.usefixtures("thresholds")

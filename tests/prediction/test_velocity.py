@@ -27,7 +27,9 @@ class Threshold(nn.Module):
 
     size_multiple = 1
 
-    def probabilities(self, images: Tensor, *, flips: tuple[int, ...] = ()) -> Tensor:
+    def probabilities(
+        self, images: Tensor, *, flips: tuple[int, ...] = (), shifted: bool = False
+    ) -> Tensor:
         return torch.sigmoid(20 * (images - 0.5))
 
 
