@@ -72,6 +72,11 @@ class Run:
             return "no commit"
         return str(commit)[:10] + ("+" if self.git.get("dirty") else "")
 
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What the record says beside configuration and metrics: times, host, packages ..."""
+        return self._record.document
+
     @cached_property
     def metrics(self) -> dict[str, Series]:
         """Every logged metric of the run and of those that it continues, read at the first use."""
