@@ -30,6 +30,8 @@ thead th { font-weight: 600; border-bottom: 1px solid var(--line); background: v
 thead th:first-child { background: var(--tint); }
 tbody th { font-weight: 500; } tbody tr + tr > * { border-top: 1px solid var(--line); }
 td small { display: block; color: var(--soft); font-size: .8rem; }
+table.worded :is(th, td):last-child { white-space: normal; text-align: left; min-width: 20rem;
+  overflow-wrap: anywhere; }
 u { text-underline-offset: .2em; }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem;
   background: var(--tint); font: .8rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
@@ -61,7 +63,7 @@ details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 500; }
   .gallery { grid-template-columns: 1fr 1fr; gap: 1.5rem; }
   details.printed::details-content { content-visibility: visible; display: block; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; } h2 { break-after: avoid; }
-  figure.wide img { min-width: 0; } figure, tr, .card { break-inside: avoid; } }
+  figure.wide img { min-width: 0; } figure, tr, .card, pre { break-inside: avoid; } }
 """.strip()
 
 

@@ -20,7 +20,7 @@ KEPT_PRETRAINING = "pretraining"
 START = " init_from=PRETRAINING"
 """What tells a training to start from the pretraining of its row."""
 
-_PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel", "matplotlib")
+_PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel")
 
 
 def origins(tables: Sequence[Comparison]) -> list[Grid]:
@@ -36,6 +36,7 @@ def origins(tables: Sequence[Comparison]) -> list[Grid]:
             tuple(
                 line for row in table.rows if row.name != UNREGISTERED for line in _repeated(row)
             ),
+            worded=True,
         )
         for table in tables
     ]

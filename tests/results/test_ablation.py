@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments import run_folder
 from results.ablation import main
 from results.formats import FORMATS
 from tests.helpers import skip_or_fail
@@ -292,23 +291,6 @@ def test_without_a_finished_run_it_says_how_to_make_one(
     assert run(tmp_path / "none", tmp_path / "out") == 1
     assert "python experiments/train.py with quick" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
-
-
-def test_before_the_first_run_it_shows_the_committed_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("HIPREG_RUNS", raising=False)
-    monkeypatch.setattr(run_folder, "DEFAULT_RUNS", tmp_path / "runs")
-    write = ["--out", str(tmp_path), "--format", "md"]
-    assert main(write) == 0
-    assert "No runs of your own yet" in capsys.readouterr().err
-    made = ROOT / "results" / "made" / "ablation.md"
-    assert (tmp_path / "ablation.md").read_bytes() == made.read_bytes()
-    finished(tmp_path / "runs", "mine", 0.7)
-    assert main(write) == 0
-    assert "Mine" in (tmp_path / "ablation.md").read_text()
-    monkeypatch.setenv("HIPREG_RUNS", str(tmp_path / "empty"))
-    assert main(write) == 1
 
 
 def test_runs_that_are_no_folder_are_refused(
