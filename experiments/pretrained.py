@@ -19,9 +19,7 @@ from hipreg.models import (
 
 logger = logging.getLogger(__name__)
 
-PRETRAINED = "pretrained"
-"""The value of ``init_from`` that asks for the newest pretrained weights that fit."""
-
+PRETRAINED = run_folder.PRETRAINED
 WEIGHTS = f"{PRETRAINED}.pt"
 
 

@@ -42,6 +42,8 @@ STORE = "sources"
 RESERVE = ".reserve"
 """Takes up, while a run goes on, the place that the end of its record needs on a full disk."""
 ARTIFACTS = "artifacts"
+PRETRAINED = "pretrained"
+"""The value of ``init_from`` that asks for the newest pretrained weights that fit."""
 
 DEFAULT_RUNS = Path(__file__).resolve().parents[1] / "results" / "runs"
 """Where runs are recorded unless --runs-dir or HIPREG_RUNS says otherwise."""

@@ -4,6 +4,8 @@ python experiments/submission.py with run=3 --out submission.zip           # 202
 python experiments/submission.py with run=3 form=today split=test --out test.zip
 python experiments/submission.py --fields FOLDER --out submission.zip      # fields that exist
 python experiments/submission.py --check submission.zip                    # names every fault
+
+``--check`` sees by the files' names which form it is, unless ``form=`` says what it should be.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from experiments.words import run_command, split_words
 from hipreg.data import CasePair, describe, pairs_for
 from hipreg.evaluation.found import found_fields
 from hipreg.evaluation.submission import FORMS, Form, write_submission
-from hipreg.evaluation.validation import validate_submission
+from hipreg.evaluation.validation import form_of, validate_submission
 
 SPLITS = ("val", "test")
 
@@ -47,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fields", type=Path, help="folder or zip of fields, instead of a run")
     made.add_argument("--check", type=Path, help="folder or zip to check, instead of making one")
     made.add_argument("--split", choices=SPLITS, default="val")
-    made.add_argument("--form", choices=FORMS, default="2020")
+    made.add_argument("--form", choices=FORMS, help="default: 2020, of --check what is there")
     made.add_argument(
         "--hippocampus-only",
         action="store_true",
@@ -64,10 +66,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
     options = parser().parse_args(split_words(arguments, ("run", "split", "form", "device")))
     pairs = pairs_for(describe("hippocampus"), options.split)
+    given: Path | None = options.check
+    form: Form = options.form or ("2020" if given is None else form_of(given))
     # The pairs of the other tasks' test sets were never published beside the hippocampus.
-    others = options.form == "2020" and options.split == "val" and not options.hippocampus_only
-    if options.check is not None:
-        return check(options.check, options.form, pairs, others)
+    others = form == "2020" and options.split == "val" and not options.hippocampus_only
+    if given is not None:
+        return check(given, form, pairs, others)
     if options.out is None or options.out.suffix != ".zip":
         raise PlainError("say where the submission goes: --out NAME.zip")
     if options.out.exists() and not options.overwrite:
@@ -80,11 +84,11 @@ def main(arguments: Sequence[str]) -> int:
             options.out,
             source(options, pairs),
             pairs,
-            form=options.form,
+            form=form,
             other_tasks=others,
             progress=lambda name: bar.update() and None,
         )
-    return check(options.out, options.form, pairs, others)
+    return check(options.out, form, pairs, others)
 
 
 def source(options: argparse.Namespace, pairs: Sequence[CasePair]) -> Iterator[Prediction]:

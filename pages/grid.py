@@ -36,11 +36,13 @@ class Grid:
         title: what it shows.
         heads: of the columns; the first is that of the methods.
         rows: a cell for each head.
+        worded: whether the last column holds words, which run from the left and may wrap.
     """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    worded: bool = False
 
 
 def number(value: float, digits: int) -> str:
@@ -57,9 +59,10 @@ def html_grid(grid: Grid) -> str:
     """One grid; wider than the screen it scrolls by itself."""
     heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in grid.heads)
     rows = "".join(f"<tr>{_cells(row)}</tr>" for row in grid.rows)
+    name = ' class="worded"' if grid.worded else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(grid.title)}">'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<table{name}><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 

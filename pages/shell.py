@@ -30,11 +30,14 @@ thead th { font-weight: 600; border-bottom: 1px solid var(--line); background: v
 thead th:first-child { background: var(--tint); }
 tbody th { font-weight: 500; } tbody tr + tr > * { border-top: 1px solid var(--line); }
 td small { display: block; color: var(--soft); font-size: .8rem; }
+table.worded :is(th, td):last-child { white-space: normal; text-align: left; min-width: 20rem;
+  overflow-wrap: anywhere; }
 u { text-underline-offset: .2em; }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem;
   background: var(--tint); font: .8rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; }
-.gallery { display: grid; gap: 2rem 3rem; align-items: end; margin-top: 1.5rem;
+.gallery { display: grid; grid-auto-flow: dense; gap: 2rem 3rem; align-items: end;
+  margin-top: 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 figure { margin: 0; min-width: 0; } figure.wide { grid-column: 1 / -1; }
 figure .pan { overflow-x: auto; } figure img { max-width: 100%; height: auto; display: block;
@@ -55,8 +58,12 @@ details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 500; }
   body { max-width: none; padding: 0; font-size: 9.5pt; } nav { display: none; }
   .scroll { overflow: visible; border: 0; } table { font-size: 7.5pt; }
   th, td { padding: .25rem .35rem; } th:first-child { position: static; }
+  td small { font-size: .9em; }
+  .cards { grid-template-columns: repeat(auto-fit, minmax(6rem, 1fr)); }
+  .gallery { grid-template-columns: 1fr 1fr; gap: 1.5rem; }
+  details.printed::details-content { content-visibility: visible; display: block; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; } h2 { break-after: avoid; }
-  figure.wide img { min-width: 0; } figure, tr, .card { break-inside: avoid; } }
+  figure.wide img { min-width: 0; } figure, tr, .card, pre { break-inside: avoid; } }
 """.strip()
 
 

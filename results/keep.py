@@ -3,7 +3,8 @@
 Copies what tables and figures are made from (configuration, metrics of every epoch and every pair,
 learning curves; of a resumed run, those of its whole lineage) from ``results/runs`` to
 ``results/records``, where it is tracked. Weights stay behind for their size, panels because they
-show scans, and what describes the machine's folders.
+show scans, and what describes the machine's folders. Of a training that started from a pretraining
+that one's records are kept too, under ``pretraining``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -26,13 +29,17 @@ from experiments.run_folder import (
     RUN,
     AppendLog,
     create_run_folder,
+    run_ids,
     runs_root,
     write_json,
 )
+from results.origin import KEPT_PRETRAINING, pretraining_of
+from results.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "results" / "records"
 ARTIFACTS = ("pairs_val.csv", "pairs_unregistered.csv", "history.csv", "curves.png")
+OF_PRETRAINING = ("pairs_selection.csv", "history.csv", "curves.png")
 KEPT = ("name", "command", "status", "start_time", "stop_time", "result", "git", "dependencies")
 MACHINE = ("cpu", "cpu_count", "gpus", "python_version")
 
@@ -50,12 +57,39 @@ def keep(run: Path, records: Path) -> Path:
     Raises:
         ValueError: the run is not finished, or lacks a file.
     """
+    before = pretraining_of(read_run(run.resolve()))
+    more = {} if before is None else {KEPT_PRETRAINING: keep_pretraining(before.folder, records)}
+    return _copy(run, records, ARTIFACTS, more)
+
+
+def keep_pretraining(run: Path, records: Path) -> str:
+    """Copy the records of a finished pretraining, if they are not there yet.
+
+    Args:
+        run: its folder.
+        records: gets them under ``pretraining``.
+
+    Returns:
+        Where they lie, from ``records`` on.
+
+    Raises:
+        ValueError: as :func:`keep`.
+    """
+    root = records / KEPT_PRETRAINING
+    started = read_record(run.resolve()).document.get("start_time")
+    known = [read_record(root / str(number)) for number in run_ids(root)]
+    there = [one for one in known if started and one.document.get("start_time") == started]
+    folder = there[0].folder if there else _copy(run, root, OF_PRETRAINING, {})
+    return f"{KEPT_PRETRAINING}/{folder.name}"
+
+
+def _copy(run: Path, records: Path, artifacts: Sequence[str], more: Mapping[str, Any]) -> Path:
     record = read_record(run.resolve())
     document = record.document
     if document.get("status") != "COMPLETED":
         raise ValueError(f"{run}: only finished runs are kept, this one is {document['status']}")
     sources = [run / CONFIG, run / INFO]
-    sources += [run / "artifacts" / name for name in ARTIFACTS]
+    sources += [run / "artifacts" / name for name in artifacts]
     missing = [str(path) for path in (*sources, run / METRICS) if not path.is_file()]
     if missing:
         raise ValueError(f"{run}: not a whole training run, it lacks {', '.join(missing)}")
@@ -69,9 +103,12 @@ def keep(run: Path, records: Path) -> Path:
     kept["host"] = {key: host[key] for key in MACHINE if key in host}
     kept |= {"format": FORMAT, "kept_from": record.id}
     kept["kept_lineage"] = list(record.lineage)
-    write_json(folder / RUN, kept)
+    write_json(folder / RUN, {**kept, **more})
     config = json.loads((folder / CONFIG).read_text())
-    write_json(folder / CONFIG, {**config, "data_dir": None, "resume_from": None})
+    config |= {"data_dir": None, "resume_from": None}
+    if KEPT_PRETRAINING in more:
+        config["init_from"] = more[KEPT_PRETRAINING]
+    write_json(folder / CONFIG, config)
     return folder
 
 

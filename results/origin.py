@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.records import read_document
-from experiments.run_folder import CONFIG, RUN
-from pages.grid import Cell, Grid
+from experiments.run_folder import ARTIFACTS, CONFIG, RUN
+from pages.grid import NONE, Cell, Grid
 from results.comparison import Comparison
-from results.measurements import UNREGISTERED, Evaluated
+from results.formats.grids import ids
+from results.measurements import UNREGISTERED
+from results.rows import Row
+from results.runs import Run, read_run
 
-_PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel", "matplotlib")
+KEPT_PRETRAINING = "pretraining"
+"""In the document of kept records, where those of the pretraining lie, from their root on."""
+
+START = " init_from=PRETRAINING"
+"""What tells a training to start from the pretraining of its row."""
+
+_PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel")
 
 
 def origins(tables: Sequence[Comparison]) -> list[Grid]:
@@ -21,23 +29,46 @@ def origins(tables: Sequence[Comparison]) -> list[Grid]:
     Sacred takes a configuration file after ``with``, so that nothing of it is retyped.
     """
     heads = ("Row", "Run", "Seed", "Epochs", "Code", "Command")
-    grids = []
-    for table in tables:
-        lines = [
-            (
-                Cell(row.method),
-                Cell(str(item.run.id)),
-                Cell(str(item.seed)),
-                Cell(str(item.run.config.get("epochs", "-"))),
-                Cell(item.run.code),
-                Cell(f"python experiments/train.py with {_told(item.run.folder)}/{CONFIG}"),
-            )
-            for row in table.rows
-            if row.name != UNREGISTERED
-            for item in row.runs
-        ]
-        grids.append(Grid("How to reproduce each row", heads, tuple(lines)))
-    return grids
+    return [
+        Grid(
+            "How to reproduce each row",
+            heads,
+            tuple(
+                line for row in table.rows if row.name != UNREGISTERED for line in _repeated(row)
+            ),
+            worded=True,
+        )
+        for table in tables
+    ]
+
+
+def _repeated(row: Row) -> Iterator[tuple[Cell, ...]]:
+    """A line for each run, after those of the pretrainings that they start from."""
+    before = {item.run.id: pretraining_of(item.run) for item in row.runs}
+    for folder, run in {run.folder: run for run in before.values() if run is not None}.items():
+        number = f"{KEPT_PRETRAINING}/{run.id}" if folder.parent.name == KEPT_PRETRAINING else None
+        yield _line(row, run, number or str(run.id), "pretrain.py", "")
+    for item in row.runs:
+        start = "" if before[item.run.id] is None else START
+        yield _line(row, item.run, str(item.run.id), "train.py", start)
+
+
+def _line(row: Row, run: Run, number: str, program: str, more: str) -> tuple[Cell, ...]:
+    command = f"python experiments/{program} with {_told(run.folder)}/{CONFIG}{more}"
+    settings = (str(run.config.get(key, NONE)) for key in ("seed", "epochs"))
+    return tuple(map(Cell, (row.method, number, *settings, run.code, command)))
+
+
+def pretraining_of(run: Run) -> Run | None:
+    """The pretraining whose weights a run started from; None without one, or if it is not here."""
+    kept = run.document.get(KEPT_PRETRAINING)
+    weights = (run.document.get("started_from") or {}).get("weights")
+    folder = None
+    if kept is not None:
+        folder = run.folder.parent / str(kept)
+    elif weights is not None and Path(weights).parent.name == ARTIFACTS:
+        folder = Path(weights).parents[1]
+    return read_run(folder) if folder is not None and (folder / RUN).is_file() else None
 
 
 def _told(folder: Path) -> str:
@@ -48,23 +79,31 @@ def _told(folder: Path) -> str:
 
 
 def environment(tables: Sequence[Comparison]) -> list[Grid]:
-    """Machine, Python and the packages that matter, of each run."""
-    runs = {item.run.id: item for table in tables for item in table.runs}
-    lines = [_environment(runs[key]) for key in sorted(runs)]
-    heads = ("Run", "Time", "Processor", "Accelerator", "Python", *_PACKAGES)
+    """Machine, Python and the packages that matter, a line for all runs that share them."""
+    runs = {item.run.id: item.run for table in tables for item in table.runs}
+    alike: dict[tuple[str, ...], list[Run]] = {}
+    for key in sorted(runs):
+        alike.setdefault(_environment(runs[key]), []).append(runs[key])
+    lines = [
+        tuple(map(Cell, (ids([run.id for run in group]), _days(group), *words)))
+        for words, group in alike.items()
+    ]
+    heads = ("Runs", "Day", "Processor", "Accelerator", "Python", *_PACKAGES)
     return [Grid("Environment of each run", heads, tuple(lines))]
 
 
-def _environment(item: Evaluated) -> tuple[Cell, ...]:
-    document = read_document(item.run.folder / RUN)
-    host: Mapping[str, Any] = document.get("host") or {}
-    packages: Mapping[str, Any] = document.get("dependencies") or {}
-    words = [
-        str(item.run.id),
-        str(document.get("start_time", "-"))[:16].replace("T", " "),
-        f"{host.get('cpu', '-')} ({host.get('cpu_count', '?')} cores)" if host else "-",
+def _days(runs: Sequence[Run]) -> str:
+    days = sorted({str(run.document.get("start_time", NONE))[:10] for run in runs})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def _environment(run: Run) -> tuple[str, ...]:
+    host: Mapping[str, Any] = run.document.get("host") or {}
+    packages: Mapping[str, Any] = run.document.get("dependencies") or {}
+    cores = host.get("cpu_count", "?")
+    return (
+        f"{host.get('cpu', NONE)} ({cores} core{'' if cores == 1 else 's'})" if host else NONE,
         ", ".join(host.get("gpus") or []) or "none",
-        str(host.get("python_version", "-")),
-        *(str(packages.get(name, "-")) for name in _PACKAGES),
-    ]
-    return tuple(map(Cell, words))
+        str(host.get("python_version", NONE)),
+        *(str(packages.get(name, NONE)) for name in _PACKAGES),
+    )

@@ -26,7 +26,7 @@ from results.formats import provenance
 from results.formats.grids import legend, title
 from results.formats.html import sections
 from results.measurements import UNREGISTERED
-from results.origin import environment, origins
+from results.origin import START, environment, origins
 from results.request import command, make, request_parser, source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +37,7 @@ _PLACES = {
     "reproduce": "Reproduce",
     "environment": "Environment",
 }
+_PRETRAINED = "PRETRAINING is the number that the row's pretraining gets when it is repeated."
 _SUMMARIES = ("benchmark_*/benchmark.txt", "study_*/*.txt", "study_*/*.md")
 
 
@@ -77,7 +78,8 @@ def report(
         anchor = ' id="comparison"' if not place else ""
         parts += [f"<section{anchor}>", *sections(table), "</section>"]
     parts.append(
-        f"<details><summary>How to read the tables</summary>{paragraphs(legend(tables))}</details>"
+        '<details class="printed"><summary>How to read the tables</summary>'
+        f"{paragraphs(legend(tables))}</details>"
     )
     parts.append('<section id="figures"><h2>Figures</h2><div class="gallery">')
     for table in tables:
@@ -85,7 +87,10 @@ def report(
     parts.append("</div></section>")
     parts += _summaries(options.runs)
     parts.append('<section id="reproduce"><h2>How to reproduce each row</h2>')
-    parts += [html_grid(grid) for grid in origins(tables)]
+    again = origins(tables)
+    parts += [html_grid(grid) for grid in again]
+    if any(START in row[-1].text for grid in again for row in grid.rows):
+        parts.append(paragraphs([_PRETRAINED]))
     parts.append("</section>")
     parts.append('<section id="environment"><h2>Environment</h2>')
     parts += [html_grid(grid) for grid in environment(tables)]

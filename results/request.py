@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import sys
 from pathlib import Path
 
-from experiments.run_folder import runs_root
+from experiments.run_folder import run_ids, runs_root
 from results.comparison import Comparison, build, comparisons
 from results.measurements import Evaluated
 from results.metrics import DEFAULT, METRICS, by_label, find_metrics
@@ -23,6 +25,9 @@ from results.selection import (
 from results.sources import load
 
 ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "results" / "records"
+"""The committed records, from which the comparison can be made anywhere."""
+
 # Where records are and where files go differs between machines; what is made is the same.
 UNTOLD = ("runs", "out", "explain", "tidy", "mongo_url", "format")
 
@@ -41,6 +46,8 @@ def make(
     """
     if not options.mongo_url and options.runs.exists() and not options.runs.is_dir():
         raise ValueError(f"--runs needs a folder, got {options.runs}")
+    if not options.mongo_url and options.runs == RECORDS == usual_runs():
+        print(f"No runs of your own yet: these are the committed ones, {RECORDS}", file=sys.stderr)
     records = load(options.runs, options.mongo_url, curves=curves)
     found, left_out = usable(records, _filter(options))
     if not found:
@@ -62,6 +69,12 @@ def make(
     return [build(one_subject(some or found), options.split, design)], left_out, some
 
 
+def usual_runs() -> Path:
+    """The folder of all runs; before the first of them, and unless told where, the records."""
+    root = runs_root()
+    return root if run_ids(root) or os.environ.get("HIPREG_RUNS") else RECORDS
+
+
 def request_parser(program: str, description: str | None) -> argparse.ArgumentParser:
     """The options that say which runs make which rows and columns.
 
@@ -75,7 +88,7 @@ def request_parser(program: str, description: str | None) -> argparse.ArgumentPa
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--runs", type=Path, default=runs_root(), help="folder of the recorded runs")
+    add("--runs", type=Path, default=usual_runs(), help="folder of the recorded runs")
     add("--mongo-url", help="read the runs from the MongoDB at this URL instead")
     add("--out", type=Path, default=ROOT / "results" / "tables", help="folder for the tables")
     add("--rows", nargs="+", default=[], metavar="ROW", help="names, or TITLE: key=value ...")

@@ -24,7 +24,8 @@ class Run:
         folder: where it lies.
         name: the configuration it stands for, the key of its row in an ablation.
         status: COMPLETED, RUNNING, DEAD (killed), FAILED, INTERRUPTED, or a word of its own.
-        config: the resolved configuration.
+        config: the resolved configuration; where it asked for the newest pretrained weights, with
+            those that were taken, which another run of the same words may not have got.
         result: what the run returned, its best Dice on the selection pairs; None before the end.
         info: what the run said about itself.
         git: commit (None outside a repository), dirty, untracked, diff_complete.
@@ -71,6 +72,11 @@ class Run:
         if not commit:
             return "no commit"
         return str(commit)[:10] + ("+" if self.git.get("dirty") else "")
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What the record says beside configuration and metrics: times, host, packages ..."""
+        return self._record.document
 
     @cached_property
     def metrics(self) -> dict[str, Series]:
@@ -128,7 +134,7 @@ def _run(record: RunRecord, continued_by: int | None) -> Run:
         folder=record.folder,
         name=str(record.config.get("name", record.name)),
         status=record.shown_status,
-        config=record.config,
+        config=_with_weights(record),
         result=_number(record.document.get("result")),
         info=record.info,
         git=record.document.get("git") or {},
@@ -136,6 +142,18 @@ def _run(record: RunRecord, continued_by: int | None) -> Run:
         continued_by=continued_by,
         _record=record,
     )
+
+
+def _with_weights(record: RunRecord) -> Mapping[str, Any]:
+    """The configuration with the pretrained weights that the lineage started from."""
+    if record.config.get("init_from") != run_folder.PRETRAINED:
+        return record.config
+    first = record.folder.parent / str(record.lineage[0]) / run_folder.RUN
+    document = record.document
+    if len(record.lineage) > 1 and first.is_file():
+        document = records.read_document(first)
+    weights = (document.get("started_from") or {}).get("weights")
+    return {**record.config, "init_from": weights or run_folder.PRETRAINED}
 
 
 def _number(value: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from hipreg.evaluation.submission import TASK, Expected, Form, expected_files
 
 OVERHEAD = 100_000
 """Bytes that a file may have beyond those of its array: headers, and what does not compress."""
+
+_TODAYS = re.compile(r"disp_\d{4}_0000_\d{4}_0000\.")
 
 _UNWANTED = ("__MACOSX/", ".DS_Store")
 
@@ -55,6 +58,15 @@ def files_in(path: Path) -> dict[str, int]:
             return {entry.filename: entry.file_size for entry in entries}
     except (zipfile.BadZipFile, OSError) as error:
         raise ValueError(f"{path}: no readable zip ({error}); expected a folder or zip") from error
+
+
+def form_of(path: Path) -> Form:
+    """The form that a submission's file names have, that of 2020 where they have neither.
+
+    Raises:
+        ValueError: If the path is neither folder nor zip.
+    """
+    return "today" if any(_TODAYS.search(name) for name in files_in(path)) else "2020"
 
 
 def contents_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from hipreg.data.io import Volume, write_nifti
 from hipreg.data.itk import sheared, write_itk_field
+from hipreg.data.preprocess import scan_box
 from hipreg.data.scan import volume_of
 from hipreg.evaluation.figures import PanelVolumes, registration_panel
 from hipreg.evaluation.metrics import dice
@@ -75,7 +77,7 @@ def measure(pair: MappedPair) -> dict[str, Any]:
         "moving_shape": list(pair.moving.data.shape),
         "registered_size": list(pair.frame.size),
         "registered_centre_mm": _middle(pair),
-        "share_of_fixed_registered": _share_inside(pair),
+        "share_of_fixed_registered": float(_inside(pair).mean()),
         "displacement_mm": {"mean": float(lengths.mean()), "max": float(lengths.max())},
         "images": _similarity(pair),
         "jacobian": asdict(smoothness(_field(pair))),
@@ -139,11 +141,11 @@ def _middle(pair: MappedPair) -> list[float]:
     return [round(float(value), 3) for value in middle]
 
 
-def _share_inside(pair: MappedPair) -> float:
-    """Share of the fixed image's voxels that lie on the network's grid."""
+def _inside(pair: MappedPair) -> npt.NDArray[np.float32]:
+    """(D, H, W), 1 where the fixed image's voxels lie on the network's grid, else 0."""
     grid = volume_of(np.ones(pair.frame.size, dtype=np.float32), pair.frame.to_fixed)
     nowhere = np.zeros((3, *pair.fixed.data.shape), dtype=np.float32)
-    return float(resample(grid, pair.fixed, nowhere, interpolation="nearest").mean())
+    return np.asarray(resample(grid, pair.fixed, nowhere, interpolation="nearest"))
 
 
 def _similarity(pair: MappedPair) -> dict[str, dict[str, float]]:
@@ -190,6 +192,12 @@ def _edge(pair: MappedPair) -> float:
 
 def _notes(pair: MappedPair) -> list[str]:
     notes = []
+    share = float(_inside(pair)[scan_box(pair.fixed.data)].mean())
+    if share < 1:
+        notes.append(
+            f"{share:.1%} of the fixed scan was registered, around {_middle(pair)} mm; elsewhere "
+            "the displacement fades to nothing"
+        )
     for name, volume in (("fixed", pair.fixed), ("moving", pair.moving)):
         if sheared(volume.affine):
             notes.append(

@@ -13,6 +13,7 @@ from results.comparison import Comparison
 from results.drawing.look import style_of
 from results.measurements import UNREGISTERED
 from results.metrics import METRICS
+from results.rows import Row
 from results.samples import sample
 from results.statistics import figure as figure_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DICE, _SDLOGJ = METRICS["dice"], METRICS["sdlogj"]
+_PUBLISHED = ("jacobian", "dice")
 
 
 def front(table: Comparison, theme: Theme) -> Figure:
@@ -101,14 +103,19 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 def caption(table: Comparison) -> str:
     """What the figure shows."""
     words = "Dice against SDlogJ (shift 3) with 95 % intervals; small marks are single seeds"
-    if any(row.published for row in table.rows):
+    if any(_both_known(row) for row in table.rows):
         words += "; hollow marks are the published figures, whose shift is not said"
     return words + ". Up and left is better."
 
 
 def _published(table: Comparison, axes: Axes, theme: Theme) -> None:
-    for row in table.rows:
-        values = [row.published.get(key, float("nan")) for key in ("jacobian", "dice")]
-        if row.tables and not np.isnan(values).any():
-            colour, marker = style_of(table, row, theme)
-            axes.plot(*values, marker, ms=5, mfc="none", color=colour, mew=1)
+    for row in filter(_both_known, table.rows):
+        colour, marker = style_of(table, row, theme)
+        values = [row.published[key] for key in _PUBLISHED]
+        axes.plot(*values, marker, ms=5, mfc="none", color=colour, mew=1)
+
+
+def _both_known(row: Row) -> bool:
+    """Whether a method has runs of ours and both published figures."""
+    published = [row.published.get(key, float("nan")) for key in _PUBLISHED]
+    return bool(row.tables) and not np.isnan(published).any()

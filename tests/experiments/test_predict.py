@@ -280,6 +280,18 @@ def test_faults_of_a_submission_are_all_said(
     assert "misnamed" in lines[-1]
 
 
+def test_check_sees_which_form_a_submission_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "disp_0201_0000_0260_0000.nii.gz").write_bytes(b"")
+    for words, faults in (
+        ([], "60 fault(s)"),
+        (["form=2020", "--hippocampus-only"], "61 fault(s)"),
+    ):
+        assert run_command(submission.main, ["with", *words, "--check", str(tmp_path)]) == 1
+        assert capsys.readouterr().err.splitlines()[0].endswith(faults)
+
+
 def test_evaluation_refuses_what_it_would_overwrite(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

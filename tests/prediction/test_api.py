@@ -167,6 +167,10 @@ def test_nothing_moves_far_from_what_is_registered(tmp_path: Path) -> None:
     lengths = np.linalg.norm(found.displacement, axis=0)
     assert lengths[:40].max() > 1
     assert lengths[20 + 32 + 17 :].max() == 0
+    (note,) = found.metrics()["notes"]
+    assert note.startswith("52.0% of the fixed scan was registered")
+    whole = smooth_scan(tmp_path / "whole.nii.gz", world(), shape=(28, 20, 18))
+    assert hipreg.register(moving, whole, SMALL).metrics()["notes"] == []
 
 
 def test_warp_answers_in_kind(pair: MappedPair, scans: tuple[Path, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import inf, isnan, nan
 from pathlib import Path
 
@@ -104,6 +105,19 @@ def test_newest_configuration_is_shown_and_others_are_named_with_what_differs(
         "sym: the configuration of run 3, the newest, is shown; also finished: 1 (epochs=3)."
     )
     assert expected in table.notes
+
+
+def test_seeds_that_started_from_different_pretrainings_are_never_averaged(tmp_path: Path) -> None:
+    config = {"init_from": "pretrained", "epochs": 9}
+    for seed, weights in enumerate(("1", "1", "2")):
+        folder = finished(tmp_path, "sym pretrain", 0.7, config={**config, "seed": seed})
+        document = json.loads((folder / "run.json").read_text())
+        document["started_from"] = {"weights": f"runs/{weights}/artifacts/pretrained.pt"}
+        (folder / "run.json").write_text(json.dumps(document))
+    continued = finished(tmp_path, "sym pretrain", 0.7, config={**config, "seed": 2}, lineage=[3])
+    table = table_of(tmp_path)
+    assert table.row("sym pretrain").ids == (int(continued.name),)
+    assert any("init_from" in note for note in table.notes)
 
 
 def test_repetition_of_a_seed_is_found_by_its_configuration(tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_front_holds_what_nothing_beats() -> None:
     assert pareto([]) == []
 
 
+def test_only_hollow_marks_that_are_there_are_told_of(tmp_path: Path, many: Path) -> None:
+    finished(tmp_path / "own", "mine", 0.7)
+    finished(tmp_path / "own", "yours", 0.8)
+    for runs, told in ((tmp_path / "own", False), (many, True)):
+        table = table_of(runs)
+        drawn = front.front(table, LIGHT).axes[0].lines
+        assert any(line.get_mfc() == "none" for line in drawn) == told
+        assert ("hollow" in front.caption(table)) == told
+
+
 def test_winner_of_a_pair_is_its_best_method_and_equal_ones_share() -> None:
     quality = np.array([[0.8, 0.7, np.nan, np.nan], [0.9, 0.7, 0.1, np.nan]])
     assert wins.winners(quality).tolist() == [

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments import run_folder
 from results import ablation, figures, report
 from results.formats import FORMATS
+from tests.results.helpers import finished
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "results" / "records"
@@ -37,6 +39,22 @@ def test_report_is_that_of_the_records(tmp_path: Path) -> None:
         for folder in (tmp_path, MADE)
     ]
     assert texts[0] == texts[1], "run: make results"
+
+
+def test_before_the_first_run_it_shows_the_committed_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HIPREG_RUNS", raising=False)
+    monkeypatch.setattr(run_folder, "DEFAULT_RUNS", tmp_path / "runs")
+    write = ["--out", str(tmp_path), "--format", "md"]
+    assert ablation.main(write) == 0
+    assert "No runs of your own yet" in capsys.readouterr().err
+    assert (tmp_path / "ablation.md").read_bytes() == (MADE / "ablation.md").read_bytes()
+    finished(tmp_path / "runs", "mine", 0.7)
+    assert ablation.main(write) == 0
+    assert "Mine" in (tmp_path / "ablation.md").read_text()
+    monkeypatch.setenv("HIPREG_RUNS", str(tmp_path / "empty"))
+    assert ablation.main(write) == 1
 
 
 def test_make_knows_how() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from results.origin import environment
 from results.report import main
 from tests.browser import chromium
-from tests.results.helpers import finished, study
+from tests.results.helpers import finished, study, table_of, write_run
 
 WIDTHS = (390, 1280)
 """Pixels: a phone and a laptop."""
@@ -120,6 +122,51 @@ def test_what_runs_say_is_text_and_never_markup(tmp_path: Path) -> None:
     finished(tmp_path / "runs", "<script>alert(1)</script>", 0.7)
     assert main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
     assert "<script" not in (tmp_path / "report.html").read_text().lower()
+
+
+def test_pretrained_row_is_repeated_from_its_pretraining_on(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    before = write_run(runs, "pretrain synth", config={"seed": 3, "epochs": 5})
+    after = finished(runs, "sym pretrain", 0.7)
+    document = json.loads((after / "run.json").read_text())
+    document["started_from"] = {"weights": str(before / "artifacts" / "pretrained.pt")}
+    (after / "run.json").write_text(json.dumps(document))
+    assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "report.html").read_text()
+    first = text.index("python experiments/pretrain.py with RUNS/1/config.json<")
+    assert first < text.index(
+        "python experiments/train.py with RUNS/2/config.json init_from=PRETRAINING<"
+    )
+    assert "PRETRAINING is the number" in text
+
+
+def test_runs_of_one_environment_share_a_line(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for seed, cores in enumerate((1, 1, 8)):
+        folder = finished(runs, "sym", 0.7, config={"seed": seed})
+        document = json.loads((folder / "run.json").read_text())
+        document["host"] = {"cpu": "A CPU", "cpu_count": cores}
+        (folder / "run.json").write_text(json.dumps(document))
+    (grid,) = environment([table_of(runs)])
+    assert [tuple(cell.text for cell in row[:3]) for row in grid.rows] == [
+        ("1, 2", "2026-01-02", "A CPU (1 core)"),
+        ("3", "2026-01-02", "A CPU (8 cores)"),
+    ]
+
+
+def test_on_paper_the_legend_is_open_and_intervals_are_smaller_than_values(report: Path) -> None:
+    with chromium(1280) as opened:
+        opened.get(report.as_uri())
+        shown = "document.querySelector('details.printed p').checkVisibility()"
+        assert not run_script(opened, shown)
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert run_script(opened, shown)
+        sizes = (
+            "['td small', 'td'].map(name => document.querySelector(name))"
+            ".map(found => parseFloat(getComputedStyle(found).fontSize))"
+        )
+        small, usual = run_script(opened, sizes)
+        assert small < usual
 
 
 def test_nothing_to_report_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
