@@ -40,6 +40,7 @@ from experiments.trained import trained_model
 from experiments.words import run_command, split_words
 from hipreg.api import Options, register
 from hipreg.data import CasePair, Cohort
+from hipreg.data.brain_frame import SIDES
 from hipreg.data.frame import ALIGNMENTS
 from hipreg.data.io import write_nifti
 from hipreg.data.itk import image_with_header
@@ -85,7 +86,10 @@ def parser() -> argparse.ArgumentParser:
         "--save-grid", action="store_true", help="sampling positions of every pair, in voxels"
     )
     made.add_argument(
-        "--align", choices=ALIGNMENTS, default="auto", help="what brings two images together"
+        "--align",
+        choices=(*ALIGNMENTS, *SIDES),
+        default="auto",
+        help="what brings two images together; left or right: that hippocampus of whole brains",
     )
     made.add_argument(
         "--centre",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hipreg.data.brain_frame import Side, hippocampus_frame
 from hipreg.data.frame import Alignment, Frame, common_frame, on_frame, ras_directions
 from hipreg.data.io import Volume
 from hipreg.data.preprocess import scan_box
@@ -32,7 +33,9 @@ class Options:
     """How two scans are registered.
 
     Attributes:
-        alignment: What brings the images together first, see ``hipreg.data.frame.common_frame``.
+        alignment: What brings the images together first, see ``hipreg.data.frame.common_frame``;
+            or "left" or "right", the hippocampus of two whole brains that is registered, see
+            ``hipreg.data.brain_frame.hippocampus_frame``.
         centre: Where to register, in mm of the fixed image's world; None for the middle of the
             fixed label where there is one and the image is larger than the network's grid, else
             the middle of the fixed image.
@@ -41,7 +44,7 @@ class Options:
         device: Where the network runs.
     """
 
-    alignment: Alignment = "auto"
+    alignment: Alignment | Side = "auto"
     centre: Sequence[float] | None = None
     refinement: Refinement | None = None
     device: str = "cpu"
@@ -109,13 +112,17 @@ def place(
     fixed: Volume, moving: Volume, label: Volume | None, model: Model, options: Options
 ) -> Frame:
     """The network's grid on a pair: as large as in training, or as the fixed scan needs."""
+    alignment = options.alignment
+    if alignment == "left" or alignment == "right":  # in words that a type checker understands
+        return _on_hippocampus(fixed, moving, alignment, model, options.centre)
     size, covered = grid_size(fixed, model)
     centre = options.centre
     if centre is None and not covered:
         centre = None if label is None else label_middle(label)
         logger.warning(
             "The fixed image is larger than the %s mm that are registered, %s; beyond them the "
-            "displacement fades to nothing. Another place: centre (--centre X Y Z in mm)",
+            "displacement fades to nothing. Another place: centre (--centre X Y Z in mm); a "
+            "hippocampus of whole brains: alignment (--align left or right)",
             " x ".join(map(str, size)),
             "around its middle" if centre is None else "around the middle of its label",
         )
@@ -124,8 +131,18 @@ def place(
         moving,
         size=size,
         spacing=model.description.spacing,
-        alignment=options.alignment,
+        alignment=alignment,
         centre=centre,
+    )
+
+
+def _on_hippocampus(
+    fixed: Volume, moving: Volume, side: Side, model: Model, centre: Sequence[float] | None
+) -> Frame:
+    if centre is not None:
+        raise ValueError(f"alignment {side!r} finds the place itself: leave out the centre")
+    return hippocampus_frame(
+        fixed, moving, side=side, size=model.size, description=model.description
     )
 
 

@@ -27,6 +27,7 @@ from hipreg.data.io import DataError, Volume
 from hipreg.data.pairs import CasePair, reversed_pairs
 from hipreg.data.placement import Placement
 from hipreg.data.store import allocate, built_once, key_of, load_prepared, stamps, write_meta
+from hipreg.types import Size
 
 logger = logging.getLogger(__name__)
 
@@ -120,14 +121,14 @@ def crop_at(
     Raises:
         DataError: The image shows nothing there; does not name the file.
     """
-    to_world = crop_affine(volume, box, place, description)
+    to_world = crop_affine(volume, box, place, description, description.size)
     return on_frame(
         volume, to_world, description.size, description.intensity, "brain", zeros_covered=False
     )
 
 
 def crop_affine(
-    volume: Volume, box: BrainBox, place: Place, description: DatasetDescription
+    volume: Volume, box: BrainBox, place: Place, description: DatasetDescription, size: Size
 ) -> npt.NDArray[np.float64]:
     """(4, 4), from the voxels of a crop to the image's world."""
     to_world = np.eye(4)
@@ -135,7 +136,7 @@ def crop_affine(
     if place.mirrored:
         to_world[:3, 0] *= -1
     centre = box.point(place.right, place.forward, place.below)
-    middle = (np.array(description.size) - 1) / 2
+    middle = (np.array(size) - 1) / 2
     to_world[:3, 3] = centre - to_world[:3, :3] @ middle
     return to_world
 
