@@ -146,7 +146,9 @@ def _database(url: str) -> BaseStorage:
                 **heartbeat,  # type: ignore[arg-type]
             )
     except ImportError:
-        how = _PACKAGES.get(scheme.partition("+")[2], f"install what SQLAlchemy needs for {scheme}")
+        how = _PACKAGES.get(
+            scheme.partition("+")[2], f"install what SQLAlchemy needs for {scheme}"
+        )
         raise PlainError(
             f"storage {shown_url(url)} needs a driver that is missing: {how}"
         ) from None
