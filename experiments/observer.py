@@ -264,10 +264,10 @@ class RunFolderObserver(RunObserver):
         if code.diff:
             diff = redact(code.diff, self._secrets)
             run_folder.write_text(self._path(run_folder.DIFF), diff)
-        files = {
-            name: run_folder.store_once(self.root, self._hidden(path.read_bytes()))
-            for name, path in snapshot.sources().items()
+        contents = {
+            name: self._hidden(path.read_bytes()) for name, path in snapshot.sources().items()
         }
+        files = run_folder.store_all(self.root, contents)
         run_folder.write_json(self._path(run_folder.SOURCES), files)
         run_folder.write_bytes(self._path(run_folder.RESERVE), bytes(_RESERVED))
         self._save_document()

@@ -77,7 +77,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[str]:
-    """The URL of a database on a MariaDB or MySQL that listens on loopback and wants a password."""
+    """The URL of a database on a MariaDB that listens on loopback and wants a password."""
     install, server = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
     if install is None or server is None:
         skip_or_fail("MariaDB is not installed (apt-get install mariadb-server)")
