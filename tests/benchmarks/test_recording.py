@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import read_record
 from experiments.recording_cost import (
     LARGEST_SHARE,
     LARGEST_START,
@@ -21,6 +20,7 @@ from experiments.recording_cost import (
     share,
     start_up,
 )
+from experiments.records import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = 20.0
