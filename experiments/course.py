@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from sacred.run import Run
 from experiments.errors import PlainError
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.resume import LAST, TRAIN
+from experiments.run_folder import runs_root
 from experiments.signals import STOP, StoppedError
 from experiments.start import carry_checkpoints
-from experiments.tracking import note
+from experiments.tracking import note, runs_folder
+from hipreg.files import FULL, space_left
 from hipreg.losses import Loss
 from hipreg.models import Described
 from hipreg.training import (
@@ -130,7 +133,10 @@ class Course:
             ShowProgress(epochs=epochs, every=config["print_every"], criterion=self.criterion),
             StopOnSignal(),
         ]
-        with full_disk_said_plainly(self.run), left_resumable(self.run, self.state, saving):
+        with (
+            full_disk_said_plainly(self.run, self.folder),
+            left_resumable(self.run, self.state, saving),
+        ):
             optimise(hooks)
             if limit.reached:
                 logger.info(
@@ -170,20 +176,32 @@ def left_resumable(run: Run, state: TrainingState, saving: SaveCheckpoints) -> I
 
 
 @contextmanager
-def full_disk_said_plainly(run: Run) -> Iterator[None]:
-    """Turn what the system says of files into one message."""
+def full_disk_said_plainly(run: Run, folder: Path) -> Iterator[None]:
+    """Turn what the system says of files into one message.
+
+    Args:
+        run: Whose it is.
+        folder: Where its files go.
+    """
     try:
         yield
     except OSError as error:
-        raise PlainError(f"{error}{how_to_go_on(run)}") from error
+        why = str(error)
+        if error.errno in FULL:
+            why = f"{error.filename or folder}: {error.strerror}: {space_left(folder)}"
+        hint = "; make room there, or mend what it says"
+        raise PlainError(f"{why}{hint}{how_to_go_on(run)}") from error
 
 
 def how_to_go_on(run: Run) -> str:
     """What to do with a run that was broken off."""
     if run._id is None:
         return ""
-    name = run.experiment_info.get("name", TRAIN)
-    return f"; go on with: python experiments/{name}.py resume {run._id}"
+    name, root = run.experiment_info.get("name", TRAIN), runs_folder(run)
+    words = ["python", f"experiments/{name}.py", "resume", str(run._id)]
+    if root.absolute() != runs_root().absolute():
+        words += ["--runs-dir", str(root)]
+    return f"; go on with: {shlex.join(words)}"
 
 
 def leave(run: Run, folder: Path) -> None:

@@ -23,6 +23,7 @@ from experiments.records import FORMAT
 from experiments.redaction import redact, redacted
 from experiments.resume import ancestry
 from experiments.unhurried import Unhurried
+from hipreg.files import FULL, space_left
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +122,11 @@ class RunFolderObserver(RunObserver):
         """Bring the run document, the run's own info and the captured output up to date."""
         self._document["heartbeat"] = json_ready(beat_time)
         self._document["result"] = self._clean(result)
-        self._save_document()
-        self._metrics.flush()
+        # Noted first: what cannot be written now is then still there at the end.
         self._keep(self._info, info)
         self._keep(self._captured, captured_out)
+        self._save_document()
+        self._metrics.flush()
 
     @guarded
     def completed_event(self, stop_time: datetime, result: Any) -> None:
@@ -216,9 +218,13 @@ class RunFolderObserver(RunObserver):
         except OSError as error:
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = self.run_id = None  # Sacred will tell of a failure: there is no record
+            why = error.strerror or str(error)
+            if error.errno in FULL:
+                why = f"{why}: {space_left(self.root)}; free some"
             raise RunFolderError(
-                f"cannot record runs under {self.root}: {error.strerror or error}; choose a "
-                "folder that can be written with --runs-dir, or record nothing with --unobserved"
+                f"cannot record runs under {self.root}: {why}; choose a folder that can be "
+                "written with --runs-dir, or record nothing with --unobserved"
             ) from error
         return self.run_id
 
@@ -258,10 +264,10 @@ class RunFolderObserver(RunObserver):
         if code.diff:
             diff = redact(code.diff, self._secrets)
             run_folder.write_text(self._path(run_folder.DIFF), diff)
-        files = {
-            name: run_folder.store_once(self.root, self._hidden(path.read_bytes()))
-            for name, path in snapshot.sources().items()
+        contents = {
+            name: self._hidden(path.read_bytes()) for name, path in snapshot.sources().items()
         }
+        files = run_folder.store_all(self.root, contents)
         run_folder.write_json(self._path(run_folder.SOURCES), files)
         run_folder.write_bytes(self._path(run_folder.RESERVE), bytes(_RESERVED))
         self._save_document()

@@ -23,7 +23,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ RESERVE = ".reserve"
 ARTIFACTS = "artifacts"
 PRETRAINED = "pretrained"
 """The value of ``init_from`` that asks for the newest pretrained weights that fit."""
+
+_AT_ONCE = 16
+"""Files that are brought to the disk side by side."""
 
 DEFAULT_RUNS = Path(__file__).resolve().parents[1] / "results" / "runs"
 """Where runs are recorded unless --runs-dir or HIPREG_RUNS says otherwise."""
@@ -116,6 +121,14 @@ def store_once(root: Path, content: bytes) -> str:
         path.parent.mkdir(exist_ok=True)
         write_bytes(path, content)
     return digest
+
+
+def store_all(root: Path, contents: Mapping[str, bytes]) -> dict[str, str]:
+    """:func:`store_once` of many files, by name: side by side, since each waits for the disk."""
+    different = list(dict.fromkeys(contents.values()))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        digests = dict(zip(different, pool.map(partial(store_once, root), different), strict=True))
+    return {name: digests[content] for name, content in contents.items()}
 
 
 def sha256(path: Path) -> str:

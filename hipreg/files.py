@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says of a disk that is full, or of a user who may take no more of it."""
 
 
 @contextlib.contextmanager
@@ -27,6 +31,21 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def space_left(path: Path) -> str:
+    """How full the disk is that a path lies on, as in ``0.1 of 64.0 MB are free on /scratch``.
+
+    Args:
+        path: Any file or folder, there or not.
+    """
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    usage = shutil.disk_usage(there)
+    while not there.is_mount():
+        there = there.parent
+    return f"{usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} MB are free on {there}"
 
 
 def refuse_existing(folder: Path, *, overwrite: bool) -> None:

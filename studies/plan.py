@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,17 +128,30 @@ def begin(storage: BaseStorage, name: str, plan: Plan) -> optuna.Study:
         study = optuna.load_study(storage=storage, study_name=name)
     if schema.SPACE in study.user_attrs:
         refuse_differences(name, study.user_attrs, wanted)
+        name_objectives(study, plan.mode.objectives)
         return study
     commit = code_version(Path(__file__).parent).commit
     # The space comes last: without it a study that was broken off here is begun again.
     for key, value in {**wanted, schema.CODE: commit}.items():
         if key != schema.SPACE:
             study.set_user_attr(key, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(list(plan.mode.objectives))
+    name_objectives(study, plan.mode.objectives)
     study.set_user_attr(schema.SPACE, wanted[schema.SPACE])
     return study
+
+
+def name_objectives(study: optuna.Study, objectives: Sequence[str]) -> None:
+    """Name the objectives for Optuna's own tools, in a study of older code too.
+
+    Args:
+        study: The study; one that has names keeps them.
+        objectives: Trial attributes that are the values, in order.
+    """
+    if study.metric_names is not None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names([schema.METRIC_NAMES[name] for name in objectives])
 
 
 def refuse_differences(name: str, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from experiments.capture import terminal_columns
 from studies import schema
 from studies.modes import feasible
+from studies.storage import command_on
 from studies.trials import counted, is_done
 
 logger = logging.getLogger("hipreg.studies")
@@ -103,8 +104,13 @@ def best_trial(study: optuna.Study, trials: list[FrozenTrial]) -> FrozenTrial | 
     return max(fitting, key=lambda trial: trial.user_attrs[schema.DICE], default=None)
 
 
-def summary(study: optuna.Study) -> str:
-    """How a study stands: its trials by state, its best, and how to look at it."""
+def summary(study: optuna.Study, url: str) -> str:
+    """How a study stands: its trials by state, its best, and how to look at it.
+
+    Args:
+        study: The study.
+        url: The storage that it lies in.
+    """
     trials = counted(study.get_trials(deepcopy=False))
     states = [trial.state for trial in trials]
     counts = {
@@ -119,7 +125,8 @@ def summary(study: optuna.Study) -> str:
         lines += [f"  front: {line(trial, {})}" for trial in _front(study)]
     else:
         lines += _best_lines(study, trials)
-    lines.append(f"Report: python studies/report.py {study.study_name}")
+    report = command_on(study.study_name, url, "python studies/report.py")
+    lines.append(f"Report: {report}")
     return "\n".join(lines)
 
 

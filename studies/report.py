@@ -25,7 +25,14 @@ from pages.look import LIGHT
 from studies.reporting.page import html, parts
 from studies.reporting.tables import commands, summary
 from studies.reporting.view import View, label
-from studies.storage import is_database, load_study, open_storage, storage_url, studies_root
+from studies.storage import (
+    command_on,
+    is_database,
+    load_study,
+    open_storage,
+    storage_url,
+    studies_root,
+)
 
 PROGRAM = "python studies/report.py"
 
@@ -37,14 +44,16 @@ def main(arguments: Sequence[str]) -> int:
         PlainError: There is no such study, or its storage cannot be read.
     """
     options = _parser().parse_args(arguments)
-    view = View.of(load_study(open_storage(_existing(options)), options.name))
+    url = _existing(options)
+    view = View.of(load_study(open_storage(url), options.name))
     folder = options.out or studies_root() / options.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = f"--out {folder}: no folder that can be written ({error.strerror})"
         raise PlainError(why) from error
-    found = parts(view)
+    out = [] if options.out is None else ["--out", str(options.out)]
+    command, found = command_on(view.name, url, PROGRAM, *out), parts(view)
     with tqdm(found, desc="drawing", unit="figure", disable=None, leave=False) as bar:
         for part in bar:
             path = folder / f"{part.name}.png"
@@ -52,8 +61,8 @@ def main(arguments: Sequence[str]) -> int:
             path.unlink(missing_ok=True)
             drawn = None if part.picture is None else part.picture.draw(LIGHT)
             if drawn is not None:
-                save_figure(drawn, path, f"{PROGRAM} {view.name}")
-    write_text(folder / "report.html", html(view, found, f"{PROGRAM} {view.name}"))
+                save_figure(drawn, path, command)
+    write_text(folder / "report.html", html(view, found, command))
     _say(view, folder)
     return 0
 

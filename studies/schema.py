@@ -64,6 +64,12 @@ AGAINST = "against"
 OBJECTIVES = "objectives"
 """Names of the trial attributes that are its values, in order: ["dice"], ["dice", "sdlogj"] or
 ["dice", "seconds_per_pair"]. Dice is maximised, the others are minimised."""
+METRIC_NAMES = {
+    DICE: "selection/dice",
+    SDLOGJ: "selection/sdlogj",
+    SECONDS_PER_PAIR: "seconds_per_pair",
+}
+"""What Optuna's own tools call the objectives: the metrics of the runs that they are."""
 LIMITS = "limits"
 """Largest values of trial attributes (``folding``, ``sdlogj``) in mode ``single``. A trial's
 constraint of that name is its value minus the limit: feasible where it is not positive."""

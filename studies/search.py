@@ -30,9 +30,16 @@ from experiments.words import run_command
 from studies import schema
 from studies.agreement import data_now, make_plan
 from studies.modes import AGAINST, SAMPLERS, make_sampler, mode_of, quiet_optuna
-from studies.plan import Plan, begin, plan_of, refuse_differences
+from studies.plan import Plan, begin, name_objectives, plan_of, refuse_differences
 from studies.progress import Progress, summary
-from studies.storage import checked_name, load_study, open_storage, shown_url, storage_url
+from studies.storage import (
+    checked_name,
+    command_on,
+    load_study,
+    open_storage,
+    shown_url,
+    storage_url,
+)
 from studies.trials import fill, revive
 from studies.warm import warm_start
 from studies.workers import Workers, shares, visible_gpus
@@ -96,7 +103,9 @@ def main(arguments: Sequence[str]) -> int:
         shown_url(url),
     )
     if chosen.prepare:
-        logger.info("%d trials wait; a worker: python studies/worker.py %s", waiting(study), name)
+        runs = [] if chosen.runs_dir is None else ["--runs-dir", str(chosen.runs_dir)]
+        worker = command_on(name, url, "python studies/worker.py", *runs)
+        logger.info("%d trials wait; a worker: %s", waiting(study), worker)
         return 0
     return run(study, url, workers=chosen.workers, seed=chosen.seed)
 
@@ -131,6 +140,7 @@ def prepare(
         plan = plan_of(study)
         wanted = replace(plan, data=data_now(plan.overrides)).attributes()
         refuse_differences(name, study.user_attrs, wanted)
+        name_objectives(study, plan.mode.objectives)
     else:
         limits = {schema.FOLDING: chosen.max_folding, schema.SDLOGJ: chosen.max_sdlogj}
         mode = mode_of(chosen.mode, chosen.against, limits)
@@ -164,7 +174,7 @@ def run(study: optuna.Study, url: str, *, workers: int, seed: int | None) -> int
         ):
             done = all_.watch(progress.update)
             progress.update()
-    logger.info("%s", summary(study))
+    logger.info("%s", summary(study, url))
     if STOP.asked is not None:
         logger.info("Stopped; the same command goes on with it")
         return 128 + STOP.asked

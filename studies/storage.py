@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import warnings
 from pathlib import Path
 
@@ -24,8 +25,16 @@ DEFAULT_STUDIES = Path(__file__).resolve().parents[1] / "results" / "studies"
 HEARTBEAT, GRACE = 10, 60
 """Seconds between two heartbeats of a trial, and without one after which it is lost."""
 
-_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-_PACKAGES = {"psycopg": "pip install 'psycopg[binary]'", "MySQLdb": "pip install mysqlclient"}
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_PACKAGES = {
+    "psycopg": "pip install 'hipreg[postgresql]'",
+    "pymysql": "pip install 'hipreg[mysql]'",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -64,6 +73,34 @@ def shown_url(url: str) -> str:
     return redact(url, secrets_of(url)) if is_database(url) else url
 
 
+def command_on(study: str, url: str, program: str, *options: str) -> str:
+    """A command on a study as it works where it is pasted.
+
+    Args:
+        study: Name.
+        url: The storage that the study lies in.
+        program: What is called, as in ``python studies/report.py``.
+        options: Of the program, beside the storage.
+
+    Returns:
+        One line of shell. It says the storage where that is not the one that is meant without
+        it; credentials are left to the variable, which a comment names then.
+    """
+    words, comment = [*program.split(), study], ""
+    if not _same_storage(url, storage_url(None, study)):
+        if shown_url(url) == url:
+            words += ["--storage", url]
+        else:
+            comment = f"  # with {STORAGE} set to {shown_url(url)}"
+    return shlex.join([*words, *options]) + comment
+
+
+def _same_storage(first: str, second: str) -> bool:
+    if is_database(first) or is_database(second):
+        return first == second
+    return Path(first).absolute() == Path(second).absolute()
+
+
 def is_database(url: str) -> bool:
     """Whether a storage is a database, and not a journal file."""
     return "://" in url
@@ -96,6 +133,7 @@ def open_storage(url: str, *, workers: int = 1) -> BaseStorage:
 
 def _database(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
+    scheme = _DRIVERS.get(scheme, scheme)
     heartbeat = {"heartbeat_interval": HEARTBEAT, "grace_period": GRACE}
     if scheme.startswith("sqlite"):
         heartbeat = {}
@@ -103,12 +141,14 @@ def _database(url: str) -> BaseStorage:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             return RDBStorage(
-                f"{_DRIVERS.get(scheme, scheme)}://{rest}",
+                f"{scheme}://{rest}",
                 engine_kwargs={"pool_pre_ping": True},
                 **heartbeat,  # type: ignore[arg-type]
             )
-    except ImportError as error:
-        how = next((how for name, how in _PACKAGES.items() if name in str(error)), "install it")
+    except ImportError:
+        how = _PACKAGES.get(
+            scheme.partition("+")[2], f"install what SQLAlchemy needs for {scheme}"
+        )
         raise PlainError(
             f"storage {shown_url(url)} needs a driver that is missing: {how}"
         ) from None

@@ -1,7 +1,8 @@
 """A worker: takes trials from a study's queue and trains them, one after the other.
 
 ``python studies/worker.py STUDY`` is what ``studies/search.py`` starts and what a cluster's jobs
-run; any number may work on one study. The storage comes by the variable HIPREG_STUDY_STORAGE.
+run; any number may work on one study. Where the storage has a password it comes by the variable
+HIPREG_STUDY_STORAGE alone, which the list of processes does not show.
 Stopped by SIGTERM, SIGINT or SIGUSR1 it lets its training write a checkpoint, puts the trial back
 into the queue and ends with 128 + the signal.
 """
@@ -34,6 +35,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("study", help="name of a study that studies/search.py made")
     parser.add_argument("--index", type=int, default=0, help="number of this worker")
     parser.add_argument("--cores", default="", help="CPU cores to stay on, as in 0,1")
+    parser.add_argument("--storage", help="URL or journal file, as of studies/search.py")
+    parser.add_argument("--runs-dir", type=Path, help="folder of runs, as of studies/search.py")
     parser.add_argument("--seed", type=int, help="of the sampler, with the worker's number")
     return parser.parse_args(arguments)
 
@@ -50,11 +53,12 @@ def main(arguments: Sequence[str], program: Sequence[str] = TRAIN) -> int:
     quiet_optuna()
     if chosen.cores:
         os.sched_setaffinity(0, {int(core) for core in chosen.cores.split(",")})
-    url = storage_url(None, chosen.study)
+    url = storage_url(chosen.storage, chosen.study)
+    runs = chosen.runs_dir or runs_root()
     with STOP.listening():
         follow_parent()
         done = work(
-            Assignment(chosen.study, url, runs_root().absolute(), chosen.index, chosen.seed),
+            Assignment(chosen.study, url, runs.absolute(), chosen.index, chosen.seed),
             program,
         )
     if STOP.asked is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hipreg.files import replacing
+from hipreg.files import replacing, space_left
 
 
 def test_the_new_content_takes_the_place_of_the_old(tmp_path: Path) -> None:
@@ -40,3 +40,11 @@ def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("text")
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert len(modes) == 1
+
+
+def test_space_is_told_of_the_disk_that_a_path_will_lie_on(tmp_path: Path) -> None:
+    words = space_left(tmp_path / "not" / "there.txt")
+    mount = Path(words.rpartition(" on ")[2])
+    assert mount.is_mount()
+    assert tmp_path.is_relative_to(mount)
+    assert words == space_left(mount)

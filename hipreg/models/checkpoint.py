@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hipreg.files import replacing
+from hipreg.files import replacing, space_left
 from hipreg.models.described import Described
 from hipreg.models.kinds import build_net, from_plain, to_plain
 from hipreg.models.pair_net import PairNet
@@ -67,10 +66,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     try:
         with replacing(path) as part:
             torch.save(content, part)
-    except (OSError, RuntimeError) as error:  # torch hides what the system said in its own words
-        free = shutil.disk_usage(path.parent).free / 1e6
+    except (OSError, RuntimeError) as error:
+        # torch hides what the system said behind words of its own.
+        hidden = isinstance(error, RuntimeError) and "inline_container" in str(error)
+        why = "the disk took only a part of it" if hidden else str(error)
         raise OSError(
-            f"{path}: the checkpoint cannot be written, with {free:.1f} MB free there ({error})"
+            f"{path}: the checkpoint cannot be written: {why}; {space_left(path)}"
         ) from error
 
 

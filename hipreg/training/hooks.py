@@ -125,7 +125,8 @@ class SaveCheckpoints(Hook):
                 self.save(name, state, log)
             self.overdue = False
         except OSError as error:
-            if last:
+            # Without any checkpoint there is nothing yet to go on with: better to end at once.
+            if last or not (self.folder / "last.pt").exists():
                 raise
             self.overdue = True
             logger.warning("%s. Training goes on; the next epoch tries again", error)

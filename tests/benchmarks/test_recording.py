@@ -1,62 +1,55 @@
 """What recording costs: at the start of a run, an epoch, a beat, and at its end.
 
-``pytest -m slow -s tests/benchmarks/test_recording.py`` prints the measured figures.
+``python experiments/recording_cost.py`` prints the figures.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from experiments.observer import RunFolderObserver
+from experiments.recording_cost import (
+    LARGEST_SHARE,
+    LARGEST_START,
+    epoch_of,
+    main,
+    measure,
+    report,
+    share,
+    start_up,
+)
 from experiments.records import read_record
 
-METRICS = {f"val/number_{i}": i / 7 for i in range(80)}
-"""More than a training logs an epoch."""
-
-OUTPUT = "epoch 1/600: loss 0.4711, Dice 0.801, 31.4 pairs/s\n" * 19_000
-"""As much captured output as is kept."""
-
-
-def seconds(call: Callable[[], Any], times: int = 1) -> tuple[float, float]:
-    """Wall and CPU seconds of one of several calls."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - wall) / times, (time.process_time() - cpu) / times
+ROOT = Path(__file__).resolve().parents[2]
+EPOCH = 20.0
+"""Seconds: what an epoch of the quick profile takes at least, on two CPU cores."""
 
 
 @pytest.mark.slow
-def test_recording_is_complete_and_says_what_it_costs(tmp_path: Path) -> None:
-    observer, now = RunFolderObserver(tmp_path), datetime(2026, 1, 1)
-    about: dict[str, Any] = {
-        "ex_info": {"name": "cost", "base_dir": str(Path(__file__).parent)},
-        "command": "main",
-        "host_info": {},
-        "config": {f"entry_{i}": i for i in range(60)},
-        "meta_info": {},
-    }
-    epochs = iter(range(1, 1000))
+def test_recording_costs_less_than_a_hundredth_of_an_epoch_and_starts_in_2_seconds(
+    tmp_path: Path,
+) -> None:
+    figures = measure(tmp_path, time.process_time)  # other tests may run beside this one
+    print(report(figures, EPOCH))
+    assert share(figures, EPOCH) < LARGEST_SHARE
+    assert start_up(figures) < LARGEST_START
+    assert len(read_record(tmp_path / "3").metrics()["val/number_0"]) == 100
 
-    def start() -> None:
-        observer.started_event(start_time=now, _id=None, **about)
 
-    def beat() -> None:
-        observer.heartbeat_event(info={"a": 1}, captured_out=OUTPUT, beat_time=now, result=0.5)
+def test_report_sets_the_figures_beside_what_is_promised() -> None:
+    figures = {"imports": 0.5, "first start in a folder": 0.25, "epoch": 0.02, "beat": 0.05}
+    assert share(figures, 10) == pytest.approx(0.002 + 0.005)
+    text = report(figures, 10)
+    assert "Start-up 0.75 s (at most 2 s)" in text
+    assert "Of an epoch of 10.00 s, recording takes 0.70 % (at most 1 %)" in text
 
-    figures = {
-        "first start": seconds(start),
-        "start": seconds(start),
-        "epoch": seconds(lambda: observer.write_metrics(next(epochs), METRICS), 100),
-        "first beat": seconds(beat),
-        "beat": seconds(beat, 5),
-        "end": seconds(lambda: observer.completed_event(stop_time=now, result=0.5)),
-    }
-    for name, (wall, cpu) in figures.items():
-        print(f"{name}: {1e3 * wall:.1f} ms, of which {1e3 * cpu:.1f} ms of CPU time")
-    assert len(read_record(tmp_path / "2").metrics()["val/number_0"]) == 100
+
+def test_epoch_is_that_of_the_run_that_is_named(tmp_path: Path) -> None:
+    assert 1 < epoch_of(ROOT / "results" / "records", "2") < 1000
+    with pytest.raises(ValueError, match="is no run"):
+        main(["7", "-R", str(tmp_path)])
+    with pytest.raises(ValueError, match="more than 0"):
+        main(["--epoch-seconds", "0", "-R", str(tmp_path)])
+    assert not list(tmp_path.iterdir())

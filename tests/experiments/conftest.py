@@ -12,7 +12,7 @@ from selenium import webdriver
 from experiments.errors import PlainError
 from experiments.omniboard import app
 from tests.experiments.boards import Board, open_board
-from tests.experiments.servers import LockedServer, Proxy, Server
+from tests.experiments.servers import LockedServer, Proxy, RealServer, Server
 from tests.helpers import skip_or_fail
 
 
@@ -47,10 +47,12 @@ def proxy(server: Server) -> Iterator[Proxy]:
     made.close()
 
 
-@pytest.fixture(scope="session")
-def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedServer]:
+@pytest.fixture(scope="session", params=[Server, RealServer], ids=["secantusdb", "mongod"])
+def locked_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LockedServer]:
     """A running server that wants a password."""
-    made = LockedServer(tmp_path_factory.mktemp("locked"))
+    made = LockedServer(tmp_path_factory.mktemp("locked"), request.param)
     yield made
     made.kill()
 

@@ -73,6 +73,20 @@ class Server:
             self._process.wait(timeout=30)
 
 
+class RealServer(Server):
+    """MongoDB itself, where it is installed; no package of pip, npm or Debian has it."""
+
+    def __init__(self, storage: Path, *options: str) -> None:
+        program = shutil.which("mongod")
+        if program is None:
+            pytest.skip("MongoDB's own server is not installed")
+        self.port = free_port()
+        self._command = [program, "--bind_ip", "127.0.0.1", "--port", str(self.port)]
+        self._command += ["--dbpath", str(storage), *options]
+        self._storage = storage
+        self._process: subprocess.Popen[bytes] | None = None
+
+
 class LockedServer:
     """A server that wants a password.
 
@@ -80,16 +94,16 @@ class LockedServer:
         password: of its only user.
     """
 
-    def __init__(self, storage: Path) -> None:
+    def __init__(self, storage: Path, kind: type[Server] = Server) -> None:
         # Another each time: a fixed one would be in the sources that a run keeps.
         self.password = token_hex(8)
-        opened = Server(storage)
+        opened = kind(storage)
         opened.start()
         with database(opened.url("admin")) as admin:
             roles = [{"role": "root", "db": "admin"}]
             admin.command("createUser", "someone", pwd=self.password, roles=roles)
         opened.stop()
-        self._server = Server(storage, "--auth")
+        self._server = kind(storage, "--auth")
         self._server.start()
 
     def url(self, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from sacred.run import Run
 
 from experiments.records import read_record, read_records
+from experiments.run_folder import run_ids
 from experiments.tracking import log_epoch
 from tests.experiments.test_tracking import ROOT, document, record
 from tests.experiments.test_train import SMALL
@@ -68,30 +70,55 @@ def test_full_disk_is_told_once_and_costs_no_epoch(tmp_path: Path, how: str) -> 
     assert not (run.folder / ".reserve").exists()
 
 
-def test_training_on_a_full_disk_ends_with_one_error_and_can_go_on_elsewhere(
-    tmp_path: Path,
-) -> None:
-    disk = tmp_path / "disk"
-    train = f"{sys.executable} experiments/train.py"
-    settings = " ".join((*SMALL, "epochs=2", "save_every=1"))
-    plain = tmp_path / "plain"
-    subprocess.run([*train.split(), "-R", str(plain), *settings.split()], cwd=ROOT, check=True)
-    # One checkpoint and the best one fit beside the documents, and not the one that follows.
-    checkpoint = (plain / "1" / "artifacts" / "last.pt").stat().st_size
+TRAIN = f"{sys.executable} experiments/train.py"
+SETTINGS = " ".join((*SMALL, "epochs=2", "save_every=1"))
+
+
+@pytest.fixture(scope="module")
+def needed(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, int]:
+    """Bytes on the disk of a training's documents, and of a checkpoint."""
+    plain = tmp_path_factory.mktemp("plain")
+    subprocess.run([*TRAIN.split(), "-R", str(plain), *SETTINGS.split()], cwd=ROOT, check=True)
     documents = sum(
         -(-path.stat().st_size // PAGE) * PAGE
         for path in plain.rglob("*")
         if path.is_file() and path.parent.name != "artifacts"
     )
-    size = f"{(documents + RESERVE + 5 * checkpoint // 2) // 1024}k"
-    done = on_small_disk(disk, f"{train} -R {disk}/runs {settings}", size=size)
+    return documents, (plain / "1" / "artifacts" / "last.pt").stat().st_size
+
+
+@pytest.mark.parametrize(("checkpoints", "epochs"), [(0.5, [1]), (2.5, [1, 2])])
+def test_training_on_a_full_disk_ends_with_one_error_and_can_go_on_elsewhere(
+    tmp_path: Path, needed: tuple[int, int], checkpoints: float, epochs: list[int]
+) -> None:
+    """Half a checkpoint fits beside the documents; or one and the best one, and not the next."""
+    disk = tmp_path / "disk"
+    documents, checkpoint = needed
+    size = f"{(documents + RESERVE + int(checkpoints * checkpoint)) // 1024}k"
+    done = on_small_disk(disk, f"{TRAIN} -R {disk}/runs {SETTINGS}", size=size)
     assert done.returncode == 1
-    assert "cannot be written" in done.stderr
-    assert "train.py resume 1" in done.stderr
+    error = done.stderr.strip().splitlines()[-1]
+    assert re.search(r"cannot be written: .*; 0\.\d of \d\.\d MB are free on \S*/disk;", error)
+    assert f"train.py resume 1 --runs-dir {disk}/runs" in error
     assert "Traceback" not in done.stderr
     run = read_record(tmp_path / "kept" / "runs" / "1")
     assert run.status == "FAILED"
-    assert [step for step, _ in run.metrics()["train/loss"]] == [1, 2]
+    assert [step for step, _ in run.metrics()["train/loss"]] == epochs
+    assert run.info["data"]
+    assert "training on" in (run.folder / "captured.txt").read_text()
+
+
+def test_disk_that_is_full_before_a_run_is_one_clear_error(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    done = on_small_disk(disk, f"{TRAIN} -R {disk}/runs {SETTINGS}", size="600k")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if "cannot record" in line]
+    assert f"cannot record runs under {disk}/runs: No space left on device" in error
+    assert re.search(rf"0\.\d of 0\.6 MB are free on {disk}; .*--runs-dir", error)
+    assert "WARNING" not in done.stderr
+    assert "training on" not in done.stdout + done.stderr
+    assert run_ids(tmp_path / "kept" / "runs") == []
 
 
 def test_read_only_folder_is_one_clear_error_before_training(tmp_path: Path) -> None:

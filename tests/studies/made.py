@@ -17,6 +17,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies import schema
+from studies.plan import name_objectives
 from studies.storage import open_storage
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5)
@@ -52,6 +53,7 @@ def new_study(
     }
     for key, value in about.items():
         study.set_user_attr(key, value)
+    name_objectives(study, objectives)
     return study
 
 

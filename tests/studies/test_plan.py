@@ -64,6 +64,27 @@ def test_study_that_was_broken_off_at_its_beginning_is_begun_again(tmp_path: Pat
     assert PLAN.attributes().items() <= study.user_attrs.items()
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_objectives_are_named_in_a_study_of_older_code_too(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "a.journal"))
+    plan = bowl_plan(mode=PARETO)
+    names = ["selection/dice", "seconds_per_pair"]
+    assert begin(storage, "new", plan).metric_names == names
+    older = optuna.create_study(
+        storage=storage, study_name="older", directions=["maximize", "minimize"]
+    )
+    for key, value in plan.attributes().items():
+        older.set_user_attr(key, value)
+    older.add_trial(optuna.trial.create_trial(values=[0.5, 1.0]))
+    assert older.metric_names is None
+    study = begin(storage, "older", plan)
+    assert study.metric_names == names
+    assert len(study.trials) == 1
+    study.set_metric_names(["Dice", "seconds"])
+    assert begin(storage, "older", plan).metric_names == ["Dice", "seconds"]
+
+
 def test_study_without_trials_can_be_summed_up(tmp_path: Path) -> None:
-    study = begin(open_storage(str(tmp_path / "a.journal")), "a", PLAN)
-    assert summary(study).startswith("Study a: no trial")
+    path = str(tmp_path / "a.journal")
+    study = begin(open_storage(path), "a", PLAN)
+    assert summary(study, path).startswith("Study a: no trial")

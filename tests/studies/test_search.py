@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,8 +18,10 @@ from experiments.records import COMPLETED, read_records
 from studies import schema
 from studies.overhead import report
 from studies.progress import summary
+from studies.report import main as report_main
 from studies.search import main
 from studies.storage import load_study, open_storage
+from studies.worker import main as worker_main
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -58,7 +62,7 @@ def test_published_weights_are_trained_as_a_run_of_the_study(home: Path) -> None
     for name in (schema.SECONDS_PER_PAIR, schema.MEMORY_MB, schema.TRAINING_SECONDS_PER_PAIR):
         assert trial.user_attrs[name] > 0
     assert trial.value == pytest.approx(run.document["result"])
-    assert "Study w: 1 finished" in summary(study_in(home, "w"))
+    assert "Study w: 1 finished" in summary(study_in(home, "w"), str(home / "w.journal"))
     assert "machinery" in report([trial], home / "runs")
 
 
@@ -74,6 +78,27 @@ def test_study_refuses_another_training_and_names_it(home: Path) -> None:
         prepare("lcc_window", "--budget-epochs", "3")
     with pytest.raises(PlainError, match="need its SPACE"):
         main(["--study", "lcc_window", "--max-folding", "0"])
+
+
+def test_printed_commands_work_where_they_are_pasted(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = home / "other place" / "w.journal"
+    place = ("--storage", str(path), "--runs-dir", str(home / "other runs"))
+    prepare("lcc_window", "--study", "w", "--trials", "1", *place)
+    worker = caplog.messages[-1].partition("a worker: ")[2]
+    study = load_study(open_storage(str(path)), "w")
+    study.tell(study.ask(), 0.5)
+    report = summary(study, str(path)).rpartition("Report: ")[2]
+    for command, entrance in ((worker, worker_main), (report, report_main)):
+        assert "--storage" in command
+        program, script, *arguments = shlex.split(command)
+        assert program == "python"
+        assert (ROOT / script).is_file()
+        assert entrance(arguments) == 0
+    page = (home / "w" / "report.html").read_text()
+    assert "python studies/report.py w --storage" in page
 
 
 @pytest.mark.slow

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from experiments.errors import PlainError
-from studies.storage import checked_name, load_study, open_storage, shown_url, storage_url
+from studies.storage import (
+    checked_name,
+    command_on,
+    load_study,
+    open_storage,
+    shown_url,
+    storage_url,
+)
 from tests.studies.bowl import PASSWORD, begin_bowl, bowl_plan
 
 
@@ -39,6 +47,38 @@ def test_database_that_is_not_there_is_named_without_its_password() -> None:
         open_storage(url)
     assert PASSWORD not in str(caught.value)
     assert PASSWORD not in shown_url(url)
+
+
+def test_command_on_a_study_says_its_storage_unless_that_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HIPREG_STUDY_STORAGE", raising=False)
+    monkeypatch.setenv("HIPREG_STUDIES", str(tmp_path))
+    url = f"mysql://me:{PASSWORD}@127.0.0.1/studies"
+
+    def said(storage: str) -> str:
+        return command_on("w", storage, "python report.py")
+
+    assert said(str(tmp_path / "w.journal")) == "python report.py w"
+    assert said("other place/w.journal") == "python report.py w --storage 'other place/w.journal'"
+    assert said("sqlite:///w.db") == "python report.py w --storage sqlite:///w.db"
+    assert said(url) == (
+        "python report.py w  # with HIPREG_STUDY_STORAGE set to mysql://***@127.0.0.1/studies"
+    )
+    monkeypatch.setenv("HIPREG_STUDY_STORAGE", url)
+    assert said(url) == "python report.py w"
+
+
+@pytest.mark.parametrize(
+    ("driver", "scheme", "extra"),
+    [("psycopg", "postgresql", "postgresql"), ("pymysql", "mysql", "mysql")],
+)
+def test_missing_driver_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, driver: str, scheme: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(PlainError, match=rf"driver that is missing: .*hipreg\[{extra}\]"):
+        open_storage(f"{scheme}://me:{PASSWORD}@127.0.0.1:9/none")
 
 
 def test_unknown_study_is_answered_with_those_that_are_there(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import optuna
 import pytest
 from optuna.storages import BaseStorage, RDBStorage
 
+from studies import schema
+from studies.plan import name_objectives
 from studies.storage import load_study, open_storage
 from tests.browser import chromium
 from tests.experiments.servers import free_port
@@ -61,6 +63,7 @@ def database(postgresql: str) -> str:
     """A study in PostgreSQL, by the URL that Optuna's own programs take."""
     with opened(postgresql) as stored:
         study = optuna.create_study(storage=stored, study_name=NAME, direction="maximize")
+        name_objectives(study, [schema.DICE])
         study.add_trials([trial(number) for number in range(3)])
     return postgresql.replace("postgresql://", "postgresql+psycopg://")
 
@@ -131,9 +134,12 @@ def test_dashboard_shows_the_study(dashboard: str) -> None:
     with chromium(1280) as page:
         page.get(f"{dashboard}/dashboard/studies/{study['study_id']}")
         deadline = time.monotonic() + 120
-        while NAME not in page.find_element("tag name", "body").text:
-            assert time.monotonic() < deadline
+        shown = ""
+        while NAME not in shown or "selection/dice" not in shown:
+            assert time.monotonic() < deadline, shown
             time.sleep(0.2)
+            shown = page.find_element("tag name", "body").text
+        assert "Objective 0" not in shown
         while PICTURES and not page.find_elements("css selector", ".js-plotly-plot .main-svg"):
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -136,6 +136,23 @@ def test_worker_in_the_place_of_another_draws_other_parameters(tmp_path: Path) -
     assert len(drawn) == 3
 
 
+def test_gaussian_process_leads_a_queue_to_the_optimum(tmp_path: Path) -> None:
+    url = str(tmp_path / "bowl.journal")
+    begin_bowl(open_storage(url), bowl_plan(), sampler="gp")
+    study = open_queue(Assignment("bowl", url, tmp_path, seed=0))
+    assert isinstance(study.sampler, optuna.samplers.GPSampler)
+    fill(study, 14)
+    values = []
+    for _ in range(14):
+        trial = study.ask()
+        x, y = trial.suggest_float("x", -3, 3), trial.suggest_float("y", -3, 3)
+        values.append(-((x - 1) ** 2) - (y + 1) ** 2)
+        study.tell(trial, values[-1])
+    # Ten are drawn at random first.
+    assert max(values[10:]) > max(values[:10])
+    assert max(values[10:]) > -0.05
+
+
 SYNTHETIC = """
 import sys
 import time

@@ -69,7 +69,22 @@ def test_trials_and_runs_name_each_other_and_pruning_is_recorded_in_both(tmp_pat
     assert (best.state, worst.state) == (TrialState.COMPLETE, TrialState.PRUNED)
     assert best.value == pytest.approx(0.9)
     assert best.constraints == {"folding": -0.001, "sdlogj": pytest.approx(-0.05)}
-    assert "best: trial 0" in summary(study)
+    assert "best: trial 0" in summary(study, task.url)
+
+
+@pytest.mark.slow
+def test_gaussian_process_searches_beside_two_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = new_study(tmp_path, 16)
+    study = load_study(open_storage(task.url), "bowl")
+    study.set_user_attr(schema.SAMPLER, "gp")
+    with started(task, 2, monkeypatch) as workers, Progress(study) as progress:
+        assert workers.watch(progress.update, pause=0.1)
+    trials = trials_of(task)
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert len({tuple(trial.params.values()) for trial in trials}) == 16
+    assert study.best_value > 0.8
 
 
 def test_failed_training_is_a_failed_trial_that_says_why(tmp_path: Path) -> None:
@@ -131,6 +146,13 @@ def test_postgresql_study_keeps_every_trial_when_workers_are_killed_five_times(
     tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill_workers(tmp_path, postgresql, monkeypatch, trials=20, kills=5)
+
+
+@pytest.mark.slow
+def test_mysql_study_keeps_every_trial_when_a_worker_is_killed(
+    tmp_path: Path, mysql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_workers(tmp_path, mysql, monkeypatch, trials=6, kills=2)
 
 
 class Killer:

@@ -176,8 +176,9 @@ def test_full_disk_costs_a_checkpoint_and_only_the_last_is_needed(
                 monkeypatch.undo()
 
     saving = SaveCheckpoints(tmp_path, TINY, metadata={}, every=2, epochs=RECIPE.epochs)
-    monkeypatch.setattr("hipreg.training.hooks.save_checkpoint", refuse)
     state = fresh()
+    saving.save("last.pt", state)
+    monkeypatch.setattr("hipreg.training.hooks.save_checkpoint", refuse)
     run(state, replace(RECIPE, epochs=3), hooks=[Free(), saving])
     # That of epoch 2 was made up for after epoch 3, for which none was due.
     assert load_checkpoint(tmp_path / "last.pt").metadata["epoch"] == 3
@@ -185,6 +186,10 @@ def test_full_disk_costs_a_checkpoint_and_only_the_last_is_needed(
     monkeypatch.setattr("hipreg.training.hooks.save_checkpoint", refuse)
     with pytest.raises(OSError, match="no space left"):
         run(state, hooks=[saving])
+    # Nor is there anything to go on with before the first.
+    (tmp_path / "last.pt").unlink()
+    with pytest.raises(OSError, match="no space left"):
+        run(fresh(), replace(RECIPE, epochs=2), hooks=[saving])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
