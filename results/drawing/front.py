@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pages.look import COLUMN, SMALL, Theme, canvas, tidy_axes
+from pages.look import COLUMN, MARKERS, SMALL, Theme, canvas, tidy_axes
 from results.comparison import Comparison
 from results.drawing.look import style_of
 from results.measurements import UNREGISTERED
 from results.metrics import METRICS
+from results.published import read_published
+from results.rows import Row
 from results.samples import sample
 from results.statistics import figure as figure_of
 
@@ -23,40 +25,28 @@ if TYPE_CHECKING:
 _DICE, _SDLOGJ = METRICS["dice"], METRICS["sdlogj"]
 
 
-def front(table: Comparison, theme: Theme) -> Figure:
+def front(table: Comparison, theme: Theme, peers: Sequence[Row] = ()) -> Figure:
     """Dice against SDlogJ of each method with both intervals, its seeds, and the Pareto front.
 
     Args:
         table: with at least one method that registers.
         theme: its colours.
+        peers: other programs on the same pairs; with them all published systems are shown.
     """
-    figure = canvas(COLUMN, 2.7, theme)
+    figure = canvas(COLUMN, 3.4 if peers else 2.7, theme)
     axes = figure.subplots()
     points = []
     rows = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
     for row in rows:
-        dice, sdlogj = (figure_of(sample(row.tables, m, None), m) for m in (_DICE, _SDLOGJ))
         colour, marker = style_of(table, row, theme)
         for each in row.tables if len(row.tables) > 1 else ():
             of_seed = [figure_of(sample([each], m, None), m).value for m in (_SDLOGJ, _DICE)]
             axes.plot(*of_seed, marker, ms=2.5, color=colour, alpha=0.55, mew=0)
-        bars = [
-            None if isnan(f.low) else [[f.value - f.low], [f.high - f.value]]
-            for f in (sdlogj, dice)
-        ]
-        axes.errorbar(
-            sdlogj.value,
-            dice.value,
-            xerr=bars[0],
-            yerr=bars[1],
-            fmt=marker,
-            ms=5,
-            color=colour,
-            elinewidth=1,
-            label=row.method,
-            zorder=4,
-        )
-        points.append((sdlogj.value, dice.value))
+        points.append(_point(row, axes, colour, marker))
+    for row, marker in zip(peers, MARKERS, strict=False):
+        points.append(_point(row, axes, theme.ink, marker))
+    if peers:
+        _systems(table, axes, theme)
     _published(table, axes, theme)
     best = pareto(points)
     if len(best) > 1:
@@ -84,6 +74,27 @@ def front(table: Comparison, theme: Theme) -> Figure:
     return figure
 
 
+def _point(row: Row, axes: Axes, colour: str, marker: str) -> tuple[float, float]:
+    """Draw a method with its intervals; returns (SDlogJ, Dice)."""
+    dice, sdlogj = (figure_of(sample(row.tables, m, None), m) for m in (_DICE, _SDLOGJ))
+    bars = [
+        None if isnan(f.low) else [[f.value - f.low], [f.high - f.value]] for f in (sdlogj, dice)
+    ]
+    axes.errorbar(
+        sdlogj.value,
+        dice.value,
+        xerr=bars[0],
+        yerr=bars[1],
+        fmt=marker,
+        ms=5,
+        color=colour,
+        elinewidth=1,
+        label=row.method,
+        zorder=4,
+    )
+    return sdlogj.value, dice.value
+
+
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points that no other one beats in both smoothness (less) and Dice (more), by the first.
 
@@ -98,9 +109,11 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return front
 
 
-def caption(table: Comparison) -> str:
+def caption(table: Comparison, peers: Sequence[Row] = ()) -> str:
     """What the figure shows."""
     words = "Dice against SDlogJ (shift 3) with 95 % intervals; small marks are single seeds"
+    if peers:
+        words += "; in the colour of the text are other programs on the same pairs"
     if any(row.published for row in table.rows):
         words += "; hollow marks are the published figures, whose shift is not said"
     return words + ". Up and left is better."
@@ -112,3 +125,27 @@ def _published(table: Comparison, axes: Axes, theme: Theme) -> None:
         if row.tables and not np.isnan(values).any():
             colour, marker = style_of(table, row, theme)
             axes.plot(*values, marker, ms=5, mfc="none", color=colour, mew=1)
+
+
+def _systems(table: Comparison, axes: Axes, theme: Theme) -> None:
+    """The published figures of the same split that no run of ours stands for."""
+    ours = {row.name for row in table.rows if row.tables}
+    shown = [
+        row
+        for row in read_published()
+        if row.split == table.split
+        and row.dataset == table.subject.dataset
+        and row.name not in ours
+        and not np.isnan([row.figures["jacobian"], row.figures["dice"]]).any()
+    ]
+    for row, marker in zip(shown, MARKERS, strict=False):
+        axes.plot(
+            row.figures["jacobian"],
+            row.figures["dice"],
+            marker,
+            ms=5,
+            mfc="none",
+            color=theme.ink,
+            mew=1,
+            label=f"{row.method}, published",
+        )
