@@ -49,6 +49,9 @@ def register(moving: Volume, fixed: Volume, settings: Settings) -> Field:
     return np.einsum("ab,bdhw->adhw", to_voxels, field).astype(np.float32)
 
 
+# Tried on one selection pair only, the tight crop: Dice 0.733 with 5 iterations at full resolution
+# (18 s of processor time), 0.725 without (7 s), 0.721 without and with masks of the scanned voxels.
+# As it still rose, 10 it is, which no pair was tried with.
 PEER = Peer(
     name="ants",
     title="ANTs SyN",

@@ -34,7 +34,7 @@ def register(moving: Volume, fixed: Volume, settings: Settings) -> Field:
 # 0.760 with lambda_weight 1.25 and with grid_sp 4, 0.745 with mind_d 1, 0.766 with this.
 PEER = Peer(
     name="convexadam",
-    title="ConvexAdam (MIND)",
+    title="ConvexAdam",
     adapter=register,
     settings={
         "mind_r": 1,

@@ -92,7 +92,7 @@ def _middle(image: Any) -> list[float]:
 # 0.776, 0.063; with those and field_sigma 1.0 0.772, 0.075, or twice the iterations 0.776, 0.064.
 PEER = Peer(
     name="demons",
-    title="Diffeomorphic demons (SimpleITK)",
+    title="SimpleITK demons",
     adapter=register,
     settings={
         "match_histograms": True,

@@ -66,19 +66,22 @@ def _bspline(settings: Settings) -> dict[str, Any]:
     }
 
 
+# Tried on one selection pair only, the tight crop: Dice 0.681 with these, 0.664 with normalised
+# correlation, 0.673 with that and a grid of 6 and bending_weight 0.01, 0.679 with that and
+# bending_weight 1 and 256 iterations; with masks of the scanned voxels 0.642.
 PEER = Peer(
     name="elastix",
-    title="elastix, affine + B-spline",
+    title="elastix B-spline",
     adapter=register,
     settings={
         "mask": False,
-        "metric": "AdvancedNormalizedCorrelation",
+        "metric": "AdvancedMattesMutualInformation",
         "resolutions": 3,
         "samples": 2048,
-        "affine_iterations": 256,
+        "affine_iterations": 150,
         "grid_spacing": 8.0,
-        "bending_weight": 1.0,
-        "iterations": 256,
+        "bending_weight": 0.1,
+        "iterations": 150,
         "seed": 1,
     },
     module="itk.itkElastixRegistrationMethodPython",

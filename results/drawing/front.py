@@ -33,7 +33,8 @@ def front(table: Comparison, theme: Theme, peers: Sequence[Row] = ()) -> Figure:
         theme: its colours.
         peers: other programs on the same pairs; with them all published systems are shown.
     """
-    figure = canvas(COLUMN, 3.4 if peers else 2.7, theme)
+    # The names of other programs and of published systems are long.
+    figure = canvas(1.3 * COLUMN, 3.4, theme) if peers else canvas(COLUMN, 2.7, theme)
     axes = figure.subplots()
     points = []
     rows = [row for row in table.rows if row.tables and row.name != UNREGISTERED]

@@ -82,7 +82,7 @@ def test_metrics_are_recorded_with_all_that_they_hang_on(done: Path) -> None:
         for name in ("identity", "demons")
     ]
     assert better[1] > better[0]
-    assert "Diffeomorphic demons" in (done / "peers.md").read_text()
+    assert "SimpleITK demons" in (done / "peers.md").read_text()
 
 
 def test_other_settings_are_refused_by_name(
