@@ -87,7 +87,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     peers = chosen(options.names)
     changes = settings_of(options.set, [peer.name for peer in peers])
-    threads = options.threads or len(os.sched_getaffinity(0))
+    threads = len(os.sched_getaffinity(0)) if options.threads is None else options.threads
+    if threads < 1:
+        raise PlainError(f"--threads is at least 1, got {threads}")
     cohort = load_cohort(options.dataset, data_dir=options.data_dir)
     size = crop(
         {"images": None if options.images == "whole" else "tight"}, cohort, "images", multiple=16
@@ -242,5 +244,7 @@ def told(arguments: Sequence[str]) -> str:
         if skip or name in _UNTOLD:
             skip = not skip and not sign
             continue
-        words.append(redact(word))
+        # Of a model that is a file or a run's folder the name will do.
+        before, sign, value = word.rpartition("=")
+        words.append(redact(f"{before}{sign}{Path(value).name if '/' in value else value}"))
     return " ".join(words)

@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -103,18 +103,15 @@ class Worker:
         return Registered(*answer)
 
 
-class _environment:  # noqa: N801 - read as a statement
-    """The environment of a process to be started; restored afterwards."""
-
-    def __init__(self, threads: int) -> None:
-        self._wanted = dict.fromkeys(_THREADS, str(threads))
-
-    def __enter__(self) -> None:
-        self._before = {key: os.environ.get(key) for key in self._wanted}
-        os.environ.update(self._wanted)
-
-    def __exit__(self, *_: object) -> None:
-        for key, value in self._before.items():
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """The environment of a process that is started meanwhile: its libraries' threads."""
+    before = {key: os.environ.get(key) for key in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for key, value in before.items():
             if value is None:
                 del os.environ[key]
             else:

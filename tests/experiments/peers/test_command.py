@@ -28,7 +28,7 @@ SMALL = ["--dataset", "synthetic_small", "--threads", "1"]
 
 
 def run(out: Path, *words: str) -> int:
-    return run_command(main, [*words, *SMALL, "--out", str(out)])
+    return run_command(main, [*SMALL, *words, "--out", str(out)])
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -128,6 +128,7 @@ def test_missing_program_is_said_before_anything_runs(
         (["identity", "--pairs", "0"], "--pairs is 1 to"),
         (["identity", "--set", "demons.iterations=3"], "'demons' is none of identity"),
         (["identity", "--set", "identity.strength=3"], "identity has no setting strength"),
+        (["identity", "--threads", "0"], "--threads is at least 1, got 0"),
         (["identity", "--set", "strength=3"], "--set takes NAME.KEY=VALUE"),
         (["identity", "--model", "nobody"], "no model 'nobody'"),
     ],
@@ -158,6 +159,8 @@ def test_fewer_pairs_are_among_more() -> None:
 def test_told_command_holds_no_folder() -> None:
     words = ["ants", "--out", "/home/me/x", "--pairs", "3", "--data-dir=/home/me/data", "--seed=1"]
     assert told(words) == "python -m experiments.peers ants --pairs 3 --seed=1"
+    for model in (["--model", "/home/me/runs/7"], ["--model=/home/me/runs/7"]):
+        assert told(model).split("peers ")[1] == " ".join(model).replace("/home/me/runs/", "")
 
 
 def test_our_model_gives_what_predict_gives() -> None:
