@@ -21,7 +21,9 @@ from pages.picture import Picture
 from results.comparison import Comparison
 from results.drawing.gallery import gallery
 from results.formats import provenance
+from results.peers import beside
 from results.request import command, make, request_parser, source
+from results.rows import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIXES = ("pdf", "png")
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = request_parser("python results/figures.py", __doc__)
     parser.set_defaults(out=ROOT / "results" / "tables" / "figures")
     parser.add_argument("--panels", action="store_true", help="also pairs of each run")
+    parser.add_argument(
+        "--peers", type=Path, help="other programs' records, for the Pareto figure"
+    )
     options = parser.parse_args(arguments)
     try:
         tables, _, _ = make(options, curves=True)
@@ -55,7 +60,9 @@ def write(tables: Sequence[Comparison], options: argparse.Namespace) -> None:
     for place, table in enumerate(tables):
         about = "\n".join(provenance([table], told))
         prefix = f"{table.subject.dataset}_{table.subject.digest}_" if place else ""
-        for picture in pictures(table, options.panels):
+        # What is known of the first table's pairs says nothing about those of the others.
+        peers = beside(table, options.peers) if options.peers and not place else ()
+        for picture in pictures(table, options.panels, peers):
             figure = picture.draw(LIGHT)
             if figure is None:
                 continue
@@ -65,9 +72,9 @@ def write(tables: Sequence[Comparison], options: argparse.Namespace) -> None:
                 print(f"Wrote {path}")
 
 
-def pictures(table: Comparison, panels: bool) -> list[Picture]:
+def pictures(table: Comparison, panels: bool, peers: Sequence[Row] = ()) -> list[Picture]:
     """The figures of a table, with its pairs where they are asked for and can be had."""
-    found = list(gallery(table))
+    found = list(gallery(table, peers))
     if panels:
         # Registering needs PyTorch, which takes seconds to load.
         from results.drawing.pairs import pair_pictures

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pages.picture import Picture
 from results.comparison import Comparison
 from results.drawing import curves, differences, front, wins
 from results.measurements import UNREGISTERED
+from results.rows import Row
 
 
-def gallery(table: Comparison) -> Iterator[Picture]:
-    """The figures that the table's runs allow."""
+def gallery(table: Comparison, peers: Sequence[Row] = ()) -> Iterator[Picture]:
+    """The figures that the table's runs allow.
+
+    Args:
+        table: what they show.
+        peers: other programs on the same pairs.
+    """
     means = [m for m in table.metrics if m.reduce == "mean" and m.label is None]
     for metric in means if table.reference is not None else ():
         # How much less smooth than nothing at all a method is, its own figure says.
@@ -25,7 +31,8 @@ def gallery(table: Comparison) -> Iterator[Picture]:
             about = wins.caption(table, metric)
             yield Picture(f"wins_{metric.key}", about, partial(wins.wins, table, metric))
     ours = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
-    if len(ours) > 1:
-        yield Picture("pareto", front.caption(table), partial(front.front, table))
+    if len(ours) > 1 or (ours and peers):
+        draw = partial(front.front, table, peers=peers)
+        yield Picture("pareto", front.caption(table, peers), draw)
     if ours:
         yield Picture("curves", curves.caption(table), partial(curves.curves, table))

@@ -17,9 +17,9 @@ def terminal(tables: Sequence[Comparison], *, colour: bool = False) -> str:
     """Aligned text; without colour the best has a "*" and the second a "'" behind it."""
     blocks = []
     for table in tables:
-        blocks += [_aligned(grid, colour) for grid in grids(table)]
-        blocks.append("\n".join(_wrapped(note, "- ") for note in table.notes))
-    blocks.append("\n".join(_wrapped(line, "") for line in legend(tables)))
+        blocks += [aligned(grid, colour) for grid in grids(table)]
+        blocks.append("\n".join(wrapped(note, "- ") for note in table.notes))
+    blocks.append("\n".join(wrapped(line) for line in legend(tables)))
     if not colour:
         blocks[-1] = blocks[-1].replace("Best bold, second underlined", "Best *, second '")
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -57,7 +57,8 @@ def _markdown_cell(cell: Cell) -> str:
     return f"{text}<br>{cell.under}" if cell.under else text
 
 
-def _aligned(grid: Grid, colour: bool) -> str:
+def aligned(grid: Grid, colour: bool) -> str:
+    """One grid for a terminal, its title above it; marks as in :func:`terminal`."""
     widths = [len(head) for head in grid.heads]
     for row in grid.rows:
         for i, cell in enumerate(row):
@@ -87,5 +88,6 @@ def _padded(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
 
 
-def _wrapped(text: str, bullet: str) -> str:
+def wrapped(text: str, bullet: str = "") -> str:
+    """Text in lines that a terminal shows whole."""
     return textwrap.fill(text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet))

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 from experiments import evaluate, predict, publish, submission
-from experiments.errors import PlainError
 from experiments.prediction import pairs_of
 from experiments.table import metrics_table
 from experiments.trained import trained_model
-from experiments.words import run_command, split_words
+from experiments.words import run_command
 from hipreg.data import CasePair, load_cohort
 from hipreg.evaluation import aggregate, read_rows
 from hipreg.models import Checkpoint, save_checkpoint
@@ -63,14 +62,6 @@ def said(command: Sequence[str], capsys: pytest.CaptureFixture[str], main=predic
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     return line
-
-
-def test_words_of_sacreds_kind_become_options() -> None:
-    known = ("run", "split")
-    wanted = ["--run", "3", "--split", "val", "--out", "a=b"]
-    assert split_words(["with", "run=3", "split=val", "--out", "a=b"], known) == wanted
-    with pytest.raises(PlainError, match="unknown entry 'epochs'"):
-        split_words(["with", "epochs=3"], known)
 
 
 def test_run_is_found_by_number_folder_and_file(run: Path) -> None:

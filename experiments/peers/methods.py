@@ -1,0 +1,146 @@
+"""What is run on the pairs: a program or one of our models, with all that its result hangs on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from experiments import settings as entries
+from experiments.peers.peer import Field, Peer, Settings, Volume
+from experiments.peers.worker import Register
+from experiments.trained import trained_model
+from hipreg.evaluation.network import extend
+from hipreg.models import Model
+from hipreg.prediction import Refinement, predict
+from hipreg.types import Size
+
+PEER, MODEL = "peer", "model"
+_OURS = ("torch", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A program or a model.
+
+    Attributes:
+        name: In names of files.
+        title: In tables.
+        kind: ``PEER`` or ``MODEL``.
+        labels: Whether labels were seen: "none", or "training" for those of training cases. The
+            labels of the pair are seen by none.
+        size: Voxels D, H, W of the central crop that it registers.
+        settings: As they are recorded.
+        versions: Of the packages that its result hangs on.
+        load: Makes it ready, in the process and for the number of threads that will register.
+    """
+
+    name: str
+    title: str
+    kind: str
+    labels: str
+    size: Size
+    settings: Settings
+    versions: dict[str, str]
+    load: Callable[[int], Register]
+
+
+def of_peer(peer: Peer, settings: Settings, size: Size) -> Method:
+    """A program with its settings, on crops of a size."""
+    return Method(
+        name=peer.name,
+        title=peer.title,
+        kind=PEER,
+        labels="none",
+        size=size,
+        settings=settings,
+        versions=_versions(peer.packages),
+        load=partial(peer.load, settings),
+    )
+
+
+def of_model(source: str, wanted: Refinement, device: str) -> Method:
+    """A trained model, on the crops that it was evaluated on.
+
+    Args:
+        source: As for ``experiments.trained.trained_model``.
+        wanted: What is done at test time besides the prediction.
+        device: It runs on.
+
+    Raises:
+        PlainError: There is no such model.
+    """
+    trained = trained_model(source)
+    model = trained.model
+    config = trained.config or model.card.get("config", {})
+    return Method(
+        name=model.name if trained.run is None else f"run-{trained.run.name}",
+        title=f"hipreg {model.name}",
+        kind=MODEL,
+        labels=_labels_seen(config),
+        size=model.size,
+        settings={"weights": _digest(model), "device": device, **_told(wanted)},
+        versions=_versions(_OURS),
+        load=partial(_load_model, source, wanted, device),
+    )
+
+
+def _labels_seen(config: Any) -> str:
+    try:
+        guided = config.get("segmenter") is not None
+        return "training" if guided or float(config["weight_dice"]) > 0 else "none"
+    except (KeyError, TypeError, ValueError):
+        return "unknown"
+
+
+def _told(wanted: Refinement) -> dict[str, Any]:
+    """What is done at test time; how it is optimised only where it is."""
+    if wanted.steps:
+        return asdict(wanted)
+    return {"both_directions": wanted.both_directions, "flips": wanted.flips, "steps": 0}
+
+
+def _digest(model: Model) -> str:
+    """Stands for a model's weights, wherever they were read from."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.net.state_dict().items()):
+        found.update(name.encode() + tensor.float().numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def _load_model(source: str, wanted: Refinement, device: str, threads: int) -> Register:
+    where = entries.device({"device": device, "threads": threads})
+    model = trained_model(source).model
+    net = model.net.to(where)
+
+    def register(moving: Volume, fixed: Volume) -> Field:
+        images = (torch.tensor(v, device=where)[None, None] for v in (moving, fixed))
+        found = predict(net, *images, wanted, lcc_window=model.lcc_window)
+        field: Field = found[0].cpu().numpy()
+        return field
+
+    # What is compiled or looked up at the first use is none of a pair's time.
+    nothing = torch.rand(2, *model.size).numpy()
+    register(nothing[0], nothing[1])
+    return register
+
+
+def on_grid(field: Field, size: Size) -> Field:
+    """The displacement of a central crop on the whole grid, as that of our networks is put."""
+    found: Field = extend(torch.from_numpy(field)[None], size=size)[0].numpy()
+    return found
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
