@@ -45,10 +45,9 @@ BEST: Mapping[str, Any] = VELOCITY | {
     "profile": "best",
     "segmenter": NEWEST,
     "segmenter_shifted": True,
-    "shown_labels": False,
     "precision": "bfloat16",
     "instance_steps": 40,
-    "epochs": 40,
+    "epochs": 20,
 }
 """Of the test-time optimisation of the labels that ``segment.py with best`` learns to predict."""
 
