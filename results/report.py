@@ -38,7 +38,7 @@ _PLACES = {
     "environment": "Environment",
 }
 _PRETRAINED = "PRETRAINING is the number that the row's pretraining gets when it is repeated."
-_SUMMARIES = ("benchmark_*/benchmark.txt", "study_*/*.txt", "study_*/*.md")
+_SUMMARIES = ("benchmark_*/benchmark.txt", "study_*/*.txt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

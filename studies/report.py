@@ -23,8 +23,8 @@ from experiments.words import run_command
 from hipreg.evaluation.figures.canvas import save_figure
 from pages.look import LIGHT
 from studies.reporting.page import html, parts
-from studies.reporting.tables import commands, summary
-from studies.reporting.view import View, label
+from studies.reporting.view import View
+from studies.reporting.words import outcome
 from studies.storage import (
     command_on,
     is_database,
@@ -63,18 +63,11 @@ def main(arguments: Sequence[str]) -> int:
             if drawn is not None:
                 save_figure(drawn, path, command)
     write_text(folder / "report.html", html(view, found, command))
-    _say(view, folder)
-    return 0
-
-
-def _say(view: View, folder: Path) -> None:
-    print(f"Study {view.name}. {summary(view)}")
-    for trial in view.best[:1] if len(view.ways) == 1 else ():
-        print(f"Best: {label(trial)} with {view.objectives[0]} {trial.values[0]:.4f}; again with")
-        print("\n".join(f"  {line}" for line in commands(view, trial)))
-    if len(view.ways) > 1 and view.best:
-        print(f"Pareto front: {', '.join(map(label, view.best))}")
+    lines = list(outcome(view))
+    write_text(folder / "outcome.txt", "\n".join([command, "", *lines]) + "\n")
+    print("\n".join(lines))
     print(f"Wrote {folder / 'report.html'}")
+    return 0
 
 
 def _existing(options: argparse.Namespace) -> str:

@@ -137,9 +137,8 @@ def _glance(view: View) -> str:
                 top = max(view.best, key=lambda trial, at=place: view.gains(trial)[at])
                 found.append(card(f"Best {name}", value(top.values[place]), label(top)))
     knee = cost.knee_of(view)
-    if knee is not None:
-        width = knee.params.get(cost.WIDTH)
-        under = "" if width is None else f"{cost.WIDTH.replace('_', ' ')} {width:g}"
+    if knee is not None and cost.WIDTH in knee.params:
+        under = f"{cost.WIDTH.replace('_', ' ')} {knee.params[cost.WIDTH]:g}"
         found.append(card("Knee", label(knee), under))
     try:
         most = importances(view)[0]

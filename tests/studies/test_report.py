@@ -18,6 +18,7 @@ from studies import schema
 from studies.report import main
 from studies.reporting.page import html, parts
 from studies.reporting.view import View
+from studies.reporting.words import outcome
 from tests.browser import chromium
 from tests.studies.made import channels, new_study, pareto, trial, whole
 
@@ -104,6 +105,17 @@ def foreign() -> optuna.Study:
         study.tell(asked, 1.0)
     study.ask()
     return study
+
+
+def test_the_outcome_is_said_in_plain_text_too() -> None:
+    told = "\n".join(outcome(View.of(pareto())))
+    assert "Pareto front (" in told
+    assert "Importance, with the 5 and 95 % quantiles" in told
+    told = "\n".join(outcome(View.of(channels())))
+    assert re.search(r"Best: run \d+ with Dice 0\.\d{4}; again with\n  ", told)
+    assert re.search(r"Knee of Dice against cost: run \d+, channel multiplication \d", told)
+    assert "Importance: not said, " in told
+    assert next(iter(outcome(View.of(new_study(None))))).endswith("The study has no trials yet.")
 
 
 @pytest.mark.parametrize(
