@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    BruteForceSampler,
+    GPSampler,
+    RandomSampler,
+    TPESampler,
+)
 
 from experiments.errors import PlainError
 from studies.schema import DICE, FOLDING, PARETO, SDLOGJ, SECONDS_PER_PAIR, SINGLE
@@ -114,10 +122,15 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         return GPSampler(seed=seed)
     if name == "random":
         return RandomSampler(seed=seed)
+    if name == "grid":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return BruteForceSampler(seed=seed)
     raise PlainError(f"sampler must be {', '.join(SAMPLERS)}, got {name!r}")
 
 
-SAMPLERS = ("tpe", "gp", "random")
+SAMPLERS = ("tpe", "gp", "random", "grid")
+"""Of these, grid takes every setting of a finite space once, in random order."""
 
 
 def worker_seed(seed: int | None, worker: int, trials: int) -> int:

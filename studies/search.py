@@ -148,13 +148,21 @@ def prepare(
         study = begin(storage, name, plan)
     sampler = chosen.sampler or study.user_attrs.get(schema.SAMPLER, SAMPLERS[0])
     make_sampler(sampler, 0)
+    trials = chosen.trials or TRIALS
+    if sampler == "grid":
+        trials = chosen.trials or plan.space.settings()
+        if trials > plan.space.settings():
+            raise PlainError(
+                f"--trials {trials}: the grid of space {plan.space.name} has "
+                f"{plan.space.settings()} settings, and each is trained once"
+            )
     study.set_user_attr(schema.SAMPLER, sampler)
     new = not study.get_trials(deepcopy=False)
     for source in chosen.warm_start:
         count = warm_start(study, plan.space, source, storage)
         logger.info("%d trials start from %s", count, source)
     if chosen.trials is not None or new:
-        fill(study, chosen.trials or TRIALS)
+        fill(study, trials)
     return study, plan
 
 

@@ -59,6 +59,21 @@ class Space:
         parameters = {name: _middle(kind) for name, kind in self.parameters().items()}
         return parameters, self.suggest(FixedTrial(parameters))
 
+    def settings(self) -> int:
+        """How many settings there are.
+
+        Raises:
+            PlainError: They are endless.
+        """
+        counts = {name: settings_of(kind) for name, kind in self.parameters().items()}
+        endless = [name for name, count in counts.items() if count is None]
+        if endless:
+            raise PlainError(
+                f"space {self.name} has endlessly many settings ({', '.join(endless)}), which "
+                "makes no grid: choose another sampler"
+            )
+        return math.prod(count for count in counts.values() if count is not None)
+
     def parameters_of(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The point of the space that a configuration is.
 
@@ -132,6 +147,15 @@ def said(parameter: Mapping[str, Any]) -> str:
     step = parameter["step"]
     words = " (log)" if parameter["log"] else f" in steps of {step}" if step else ""
     return f"{parameter['low']} to {parameter['high']}{words}"
+
+
+def settings_of(distribution: BaseDistribution) -> int | None:
+    """How many values a parameter can take; None where they are endless."""
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if not isinstance(distribution, FloatDistribution | IntDistribution) or not distribution.step:
+        return None
+    return round((distribution.high - distribution.low) / distribution.step) + 1
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

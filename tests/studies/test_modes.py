@@ -7,6 +7,7 @@ import pytest
 
 from experiments.errors import PlainError
 from studies.modes import halving, make_pruner, make_sampler, mode_of, worker_seed
+from studies.plan import find_space
 
 EPOCHS = 9
 BUDGET = 40 * EPOCHS
@@ -89,6 +90,16 @@ def test_default_search_beats_chance_at_equal_compute_in_eight_of_ten_seeds() ->
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     wins = [search("tpe", True, seed) > search("random", False, seed) for seed in range(10)]
     assert sum(wins) >= 8, wins
+
+
+def test_a_grid_takes_every_setting_once() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study()
+    width = find_space("channels").suggest
+    for worker in range(8):  # each with a seed of its own
+        study.sampler = make_sampler("grid", worker)
+        study.optimize(lambda trial: width(trial)["channel_multiplication"], n_trials=1)
+    assert sorted(study.get_trials()[i].value for i in range(8)) == [n / 2 for n in range(1, 9)]
 
 
 def test_gaussian_process_can_be_chosen() -> None:

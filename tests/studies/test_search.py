@@ -72,6 +72,11 @@ def test_study_is_extended_by_its_name_alone(home: Path) -> None:
     assert len(study_in(home, "lcc_window").trials) == 5
 
 
+def test_a_grid_has_as_many_trials_as_there_are_settings(home: Path) -> None:
+    prepare("channels", "--sampler", "grid", training=("with", "debug", "synthetic"))
+    assert len(study_in(home, "channels").trials) == 8
+
+
 def test_study_refuses_another_training_and_names_it(home: Path) -> None:
     prepare("lcc_window", "--trials", "1")
     with pytest.raises(PlainError, match=r"--budget-epochs\) was 2, is 3"):
@@ -135,6 +140,8 @@ def test_best_of_another_study_is_taken_over_once(home: Path) -> None:
         (["lcc_window", "with", "quik"], "no named configuration quik; there are: .*quick"),
         (["lcc_window", "with", "lc_window=5"], "train.py has no entry lc_window"),
         (["lcc_window", "--budget-epochs", "0", *TINY], "must be at least 1, got 0"),
+        (["loss_weights", "--sampler", "grid", *TINY], "endlessly many settings"),
+        (["lcc_window", "--sampler", "grid", "--trials", "8", *TINY], "has 7 settings"),
         (
             ["channels", "--warm-start", "published", "with", "debug", "synthetic"],
             "lies outside of 0.5 to 4",
