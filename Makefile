@@ -31,7 +31,12 @@ best: $(VENV)/.for-use  ## train the most accurate recipe (three quarters of an 
 omniboard: $(VENV)/.for-omniboard  ## see the recorded runs in a browser (needs Node.js); Ctrl-C ends it
 	@$(RUN) -m experiments.omniboard
 
-results: $(VENV)/.for-use  ## make the committed tables, figures and report from the records
+results: $(VENV)/.for-use  ## make the committed tables, figures and reports from the records
+	@for study in results/records/study_*; do \
+		name=$${study##*/study_}; \
+		echo $(RUN) studies/report.py $$name --storage $$study/$$name.journal --out $$study; \
+		$(RUN) studies/report.py $$name --storage $$study/$$name.journal --out $$study || exit; \
+	done
 	$(RUN) results/ablation.py --runs results/records --out results/made
 	$(RUN) results/figures.py --runs results/records --out results/made/figures
 	$(RUN) results/report.py --runs results/records --out results/made

@@ -19,7 +19,7 @@ from experiments.errors import said_plainly
 from experiments.signals import STOP
 from experiments.start import start
 from experiments.table import one_line
-from experiments.tracking import note_start, runs_folder
+from experiments.tracking import note_guide, note_start, runs_folder
 from hipreg.evaluation import aggregate
 from hipreg.evaluation.network import Inference, NetworkEvaluation, evaluate_network
 from hipreg.losses import Objective
@@ -62,7 +62,11 @@ def fit(
     with STOP.at_once():
         with said_plainly():
             net, state = start(
-                config, cases.fit.device, runs_folder(run), report=partial(note_start, run)
+                config,
+                cases.fit.device,
+                runs_folder(run),
+                report=partial(note_start, run),
+                report_guide=partial(note_guide, run),
             )
             goal = settings.objective(config, cases.labels)
             evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))

@@ -16,7 +16,6 @@ from hipreg.models import (
     CheckpointError,
     Described,
     GuidedNet,
-    PairNet,
     load_checkpoint,
     network_of,
 )
@@ -53,14 +52,12 @@ def segmenter_of(config: Mapping[str, Any]) -> Checkpoint:
     return load_checkpoint(path_of(config))
 
 
-def give_segmenter(net: PairNet, config: Mapping[str, Any]) -> None:
-    """Load the trained segmentation network into a fresh guided one.
+def give_segmenter(net: GuidedNet, config: Mapping[str, Any]) -> Path:
+    """Load the trained segmentation network into a fresh guided one; returns whence.
 
     Raises:
         ValueError: It is missing or unusable.
     """
-    if not isinstance(net, GuidedNet):
-        return
     path = path_of(config)
     trained = network_of(load_checkpoint(path), path)
     try:
@@ -68,6 +65,7 @@ def give_segmenter(net: PairNet, config: Mapping[str, Any]) -> None:
     except RuntimeError as error:
         raise CheckpointError(f"{path}: {error}") from error
     logger.info("Guided by the segmentation network of %s", path)
+    return path
 
 
 def path_of(config: Mapping[str, Any]) -> Path:

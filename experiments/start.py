@@ -18,6 +18,7 @@ from experiments.segmenters import give_segmenter
 from hipreg.models import (
     CheckpointError,
     Described,
+    GuidedNet,
     InitReport,
     PairNet,
     build_net,
@@ -36,6 +37,7 @@ def start(
     runs: Path,
     *,
     report: Callable[[Path, InitReport], None] = lambda weights, found: None,
+    report_guide: Callable[[Path], None] = lambda weights: None,
 ) -> tuple[PairNet, TrainingState]:
     """The network and its optimiser, fresh, pretrained or resumed.
 
@@ -44,12 +46,13 @@ def start(
         device: Gets the network.
         runs: The folder of all runs.
         report: Told of the weights that the network was started from.
+        report_guide: Told of those of the segmentation network that guides it.
 
     Raises:
         ValueError: The weights to start from are missing or do not fit, saying what to do.
     """
     shape = settings.architecture(config)
-    net = fresh(shape, config).to(device)
+    net = fresh(shape, config, report_guide=report_guide).to(device)
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     state = TrainingState(net, torch.optim.Adam(trained, lr=config["learning_rate"]))
     if not taken_up(state, shape, config):
@@ -60,12 +63,18 @@ def start(
     return net, state
 
 
-def fresh(shape: Described, config: Mapping[str, Any]) -> PairNet:
+def fresh(
+    shape: Described,
+    config: Mapping[str, Any],
+    *,
+    report_guide: Callable[[Path], None] = lambda weights: None,
+) -> PairNet:
     """A network as it is before it sees any pair."""
     net = build_net(shape, seed=config["seed"])
     if not isinstance(net, PairNet):
         raise ValueError(f"a {type(net).__name__} registers no pairs")
-    give_segmenter(net, config)
+    if isinstance(net, GuidedNet):
+        report_guide(give_segmenter(net, config))
     return net
 
 

@@ -138,6 +138,11 @@ def note_start(run: Run, weights: Path, report: InitReport) -> None:
     )
 
 
+def note_guide(run: Run, weights: Path) -> None:
+    """Record whose predicted labels guide a registration, for the same reason."""
+    note(run, guided_by={"weights": str(weights)})
+
+
 def history(run: Run) -> dict[str, list[tuple[int, float]]]:
     """(epoch, value) by name of what ``run`` and the runs that it continues recorded so far."""
     observer = _recorder(run)

@@ -4,7 +4,8 @@ Copies what tables and figures are made from (configuration, metrics of every ep
 learning curves; of a resumed run, those of its whole lineage) from ``results/runs`` to
 ``results/records``, where it is tracked. Weights stay behind for their size, panels because they
 show scans, and what describes the machine's folders. Of a training that started from a pretraining
-that one's records are kept too, under ``pretraining``.
+or is guided by a segmentation that one's records are kept too, under ``pretraining`` or
+``segmentation``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a script: the checkout's packages, and not this folder's modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -33,13 +33,16 @@ from experiments.run_folder import (
     runs_root,
     write_json,
 )
-from results.origin import KEPT_PRETRAINING, pretraining_of
+from results.origin import BEFORE, PRETRAINING, SEGMENTATION, Before, run_before
 from results.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "results" / "records"
 ARTIFACTS = ("pairs_val.csv", "pairs_unregistered.csv", "history.csv", "curves.png")
-OF_PRETRAINING = ("pairs_selection.csv", "history.csv", "curves.png")
+OF_BEFORE = {
+    PRETRAINING: ("pairs_selection.csv", "history.csv", "curves.png"),
+    SEGMENTATION: ("cases_val.csv", "history.csv", "curves.png"),
+}
 KEPT = ("name", "command", "status", "start_time", "stop_time", "result", "git", "dependencies")
 MACHINE = ("cpu", "cpu_count", "gpus", "python_version")
 
@@ -57,17 +60,23 @@ def keep(run: Path, records: Path) -> Path:
     Raises:
         ValueError: the run is not finished, or lacks a file.
     """
-    before = pretraining_of(read_run(run.resolve()))
-    more = {} if before is None else {KEPT_PRETRAINING: keep_pretraining(before.folder, records)}
+    own = read_run(run.resolve())
+    found = {before: run_before(own, before) for before in BEFORE}
+    more = {
+        before: keep_before(earlier.folder, records, before)
+        for before, earlier in found.items()
+        if earlier is not None
+    }
     return _copy(run, records, ARTIFACTS, more)
 
 
-def keep_pretraining(run: Path, records: Path) -> str:
-    """Copy the records of a finished pretraining, if they are not there yet.
+def keep_before(run: Path, records: Path, before: Before) -> str:
+    """Copy the records of a finished run that others build on, if they are not there yet.
 
     Args:
         run: its folder.
-        records: gets them under ``pretraining``.
+        records: gets them under the name of their kind.
+        before: which kind.
 
     Returns:
         Where they lie, from ``records`` on.
@@ -75,15 +84,15 @@ def keep_pretraining(run: Path, records: Path) -> str:
     Raises:
         ValueError: as :func:`keep`.
     """
-    root = records / KEPT_PRETRAINING
+    root = records / before.kind
     started = read_record(run.resolve()).document.get("start_time")
     known = [read_record(root / str(number)) for number in run_ids(root)]
     there = [one for one in known if started and one.document.get("start_time") == started]
-    folder = there[0].folder if there else _copy(run, root, OF_PRETRAINING, {})
-    return f"{KEPT_PRETRAINING}/{folder.name}"
+    folder = there[0].folder if there else _copy(run, root, OF_BEFORE[before], {})
+    return f"{before.kind}/{folder.name}"
 
 
-def _copy(run: Path, records: Path, artifacts: Sequence[str], more: Mapping[str, Any]) -> Path:
+def _copy(run: Path, records: Path, artifacts: Sequence[str], more: Mapping[Before, str]) -> Path:
     record = read_record(run.resolve())
     document = record.document
     if document.get("status") != "COMPLETED":
@@ -103,11 +112,10 @@ def _copy(run: Path, records: Path, artifacts: Sequence[str], more: Mapping[str,
     kept["host"] = {key: host[key] for key in MACHINE if key in host}
     kept |= {"format": FORMAT, "kept_from": record.id}
     kept["kept_lineage"] = list(record.lineage)
-    write_json(folder / RUN, {**kept, **more})
+    write_json(folder / RUN, kept | {before.kind: place for before, place in more.items()})
     config = json.loads((folder / CONFIG).read_text())
     config |= {"data_dir": None, "resume_from": None}
-    if KEPT_PRETRAINING in more:
-        config["init_from"] = more[KEPT_PRETRAINING]
+    config |= {before.entry: place for before, place in more.items()}
     write_json(folder / CONFIG, config)
     return folder
 

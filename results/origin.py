@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,28 @@ from results.measurements import UNREGISTERED
 from results.rows import Row
 from results.runs import Run, read_run
 
-KEPT_PRETRAINING = "pretraining"
-"""In the document of kept records, where those of the pretraining lie, from their root on."""
 
-START = " init_from=PRETRAINING"
-"""What tells a training to start from the pretraining of its row."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A kind of run that others build on.
+
+    Attributes:
+        kind: In the document of kept records the entry that says where those of the earlier run
+            lie, from their root on; and the name of the folder there.
+        said: The entry of a run's own document that names the weights it took.
+        program: What trains one.
+        entry: What tells a training which one to take.
+    """
+
+    kind: str
+    said: str
+    program: str
+    entry: str
+
+
+PRETRAINING = Before("pretraining", "started_from", "pretrain.py", "init_from")
+SEGMENTATION = Before("segmentation", "guided_by", "segment.py", "segmenter")
+BEFORE = (PRETRAINING, SEGMENTATION)
 
 _PACKAGES = ("torch", "numpy", "scipy", "sacred", "optuna", "nibabel")
 
@@ -43,14 +61,19 @@ def origins(tables: Sequence[Comparison]) -> list[Grid]:
 
 
 def _repeated(row: Row) -> Iterator[tuple[Cell, ...]]:
-    """A line for each run, after those of the pretrainings that they start from."""
-    before = {item.run.id: pretraining_of(item.run) for item in row.runs}
-    for folder, run in {run.folder: run for run in before.values() if run is not None}.items():
-        number = f"{KEPT_PRETRAINING}/{run.id}" if folder.parent.name == KEPT_PRETRAINING else None
-        yield _line(row, run, number or str(run.id), "pretrain.py", "")
+    """A line for each run, after those of the runs that they build on."""
+    words = dict.fromkeys((item.run.id for item in row.runs), "")
+    for kind in BEFORE:
+        found = {item.run.id: run_before(item.run, kind) for item in row.runs}
+        for folder, run in {run.folder: run for run in found.values() if run is not None}.items():
+            kept = folder.parent.name == kind.kind
+            number = f"{kind.kind}/{run.id}" if kept else str(run.id)
+            yield _line(row, run, number, kind.program, "")
+        for number, run in found.items():
+            if run is not None:
+                words[number] += f" {kind.entry}={kind.kind.upper()}"
     for item in row.runs:
-        start = "" if before[item.run.id] is None else START
-        yield _line(row, item.run, str(item.run.id), "train.py", start)
+        yield _line(row, item.run, str(item.run.id), "train.py", words[item.run.id])
 
 
 def _line(row: Row, run: Run, number: str, program: str, more: str) -> tuple[Cell, ...]:
@@ -59,10 +82,10 @@ def _line(row: Row, run: Run, number: str, program: str, more: str) -> tuple[Cel
     return tuple(map(Cell, (row.method, number, *settings, run.code, command)))
 
 
-def pretraining_of(run: Run) -> Run | None:
-    """The pretraining whose weights a run started from; None without one, or if it is not here."""
-    kept = run.document.get(KEPT_PRETRAINING)
-    weights = (run.document.get("started_from") or {}).get("weights")
+def run_before(run: Run, before: Before) -> Run | None:
+    """The run whose weights a run took; None without one, or if it is not here."""
+    kept = run.document.get(before.kind)
+    weights = (run.document.get(before.said) or {}).get("weights")
     folder = None
     if kept is not None:
         folder = run.folder.parent / str(kept)

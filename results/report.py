@@ -26,7 +26,7 @@ from results.formats import provenance
 from results.formats.grids import legend, title
 from results.formats.html import sections
 from results.measurements import UNREGISTERED
-from results.origin import START, environment, origins
+from results.origin import BEFORE, environment, origins
 from results.request import command, make, request_parser, source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ _PLACES = {
     "reproduce": "Reproduce",
     "environment": "Environment",
 }
-_PRETRAINED = "PRETRAINING is the number that the row's pretraining gets when it is repeated."
+_BUILT_ON = "{0} is the number that the row's {1} gets when it is repeated."
 _SUMMARIES = ("benchmark_*/benchmark.txt", "study_*/*.txt")
 
 
@@ -89,8 +89,9 @@ def report(
     parts.append('<section id="reproduce"><h2>How to reproduce each row</h2>')
     again = origins(tables)
     parts += [html_grid(grid) for grid in again]
-    if any(START in row[-1].text for grid in again for row in grid.rows):
-        parts.append(paragraphs([_PRETRAINED]))
+    words = "".join(row[-1].text for grid in again for row in grid.rows)
+    built_on = [kind.kind for kind in BEFORE if f"={kind.kind.upper()}" in words]
+    parts.append(paragraphs(_BUILT_ON.format(kind.upper(), kind) for kind in built_on))
     parts.append("</section>")
     parts.append('<section id="environment"><h2>Environment</h2>')
     parts += [html_grid(grid) for grid in environment(tables)]

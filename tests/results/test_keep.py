@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.keep import ARTIFACTS, OF_PRETRAINING, keep, main
-from results.origin import pretraining_of
+from results.keep import ARTIFACTS, OF_BEFORE, keep, main
+from results.origin import BEFORE, Before, run_before
 from results.runs import load_runs
 
 
@@ -59,26 +59,29 @@ def test_kept_record_of_a_resumed_run_holds_its_whole_lineage(tmp_path: Path) ->
     assert [step for step, _ in run.metrics["a"]] == [1, 2, 3, 4]
 
 
-def test_pretraining_is_kept_once_with_all_trainings_that_started_from_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", BEFORE, ids=lambda kind: kind.kind)
+def test_what_trainings_build_on_is_kept_once_with_all_of_them(
+    kind: Before, tmp_path: Path
+) -> None:
     before = finished_run(tmp_path / "runs" / "1")
-    (before / "artifacts" / "pairs_selection.csv").write_text("")
+    (before / "artifacts" / OF_BEFORE[kind][0]).write_text("")
     document = json.loads((before / "run.json").read_text())
     (before / "run.json").write_text(json.dumps({**document, "start_time": "2026-01-02"}))
     weights = str(before / "artifacts" / "pretrained.pt")
     for number in ("2", "3"):
         after = finished_run(tmp_path / "runs" / number)
-        document["started_from"] = {"weights": weights}
+        document[kind.said] = {"weights": weights}
         (after / "run.json").write_text(json.dumps(document))
-        (after / "config.json").write_text(json.dumps({"name": "sym", "init_from": weights}))
+        (after / "config.json").write_text(json.dumps({"name": "sym", kind.entry: weights}))
         keep(after, tmp_path / "records")
-    kept = tmp_path / "records" / "pretraining" / "1"
-    assert {path.name for path in (kept / "artifacts").iterdir()} == set(OF_PRETRAINING)
+    kept = tmp_path / "records" / kind.kind / "1"
+    assert {path.name for path in (kept / "artifacts").iterdir()} == set(OF_BEFORE[kind])
     assert not kept.with_name("2").exists()
     for run in load_runs(tmp_path / "records").runs:
-        found = pretraining_of(run)
+        found = run_before(run, kind)
         assert found is not None
         assert found.folder == kept
-        assert run.config["init_from"] == "pretraining/1"
+        assert run.config[kind.entry] == f"{kind.kind}/1"
     assert str(tmp_path) not in "".join(path.read_text() for path in kept.rglob("*.json"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from experiments import run_folder
 from results import ablation, figures, report
 from results.formats import FORMATS
+from studies import report as study_report
 from tests.results.helpers import finished
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +41,17 @@ def test_report_is_that_of_the_records(tmp_path: Path) -> None:
         for folder in (tmp_path, MADE)
     ]
     assert texts[0] == texts[1], "run: make results"
+
+
+@pytest.mark.parametrize("folder", sorted(RECORDS.glob("study_*")), ids=lambda path: path.name)
+def test_outcomes_of_studies_are_those_of_their_journals(folder: Path, tmp_path: Path) -> None:
+    name = folder.name.removeprefix("study_")
+    journal = shutil.copy(folder / f"{name}.journal", tmp_path)  # opening one leaves locks
+    out = tmp_path / "out"
+    assert study_report.main([name, "--storage", str(journal), "--out", str(out)]) == 0
+    _, *found = (out / "outcome.txt").read_text().splitlines()
+    _, *kept = (folder / "outcome.txt").read_text().splitlines()
+    assert found == kept, "run: make results"
 
 
 def test_before_the_first_run_it_shows_the_committed_records(

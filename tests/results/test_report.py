@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from results.origin import environment
+from results.origin import BEFORE, Before, environment
 from results.report import main
 from tests.browser import chromium
 from tests.results.helpers import finished, study, table_of, write_run
@@ -124,20 +124,22 @@ def test_what_runs_say_is_text_and_never_markup(tmp_path: Path) -> None:
     assert "<script" not in (tmp_path / "report.html").read_text().lower()
 
 
-def test_pretrained_row_is_repeated_from_its_pretraining_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", BEFORE, ids=lambda kind: kind.kind)
+def test_row_is_repeated_from_what_it_builds_on(kind: Before, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    before = write_run(runs, "pretrain synth", config={"seed": 3, "epochs": 5})
+    before = write_run(runs, "an earlier one", config={"seed": 3, "epochs": 5})
     after = finished(runs, "sym pretrain", 0.7)
     document = json.loads((after / "run.json").read_text())
-    document["started_from"] = {"weights": str(before / "artifacts" / "pretrained.pt")}
+    document[kind.said] = {"weights": str(before / "artifacts" / "weights.pt")}
     (after / "run.json").write_text(json.dumps(document))
     assert main(["--runs", str(runs), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "report.html").read_text()
-    first = text.index("python experiments/pretrain.py with RUNS/1/config.json<")
+    first = text.index(f"python experiments/{kind.program} with RUNS/1/config.json<")
+    name = kind.kind.upper()
     assert first < text.index(
-        "python experiments/train.py with RUNS/2/config.json init_from=PRETRAINING<"
+        f"python experiments/train.py with RUNS/2/config.json {kind.entry}={name}<"
     )
-    assert "PRETRAINING is the number" in text
+    assert f"{name} is the number that the row&#x27;s {kind.kind} gets" in text
 
 
 def test_runs_of_one_environment_share_a_line(tmp_path: Path) -> None:
