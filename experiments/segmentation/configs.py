@@ -24,7 +24,7 @@ BEST: Mapping[str, Any] = {
     "blocks": [1, 1, 2],
     "epochs": 60,
     # Alone, at the end of the learning rate's cycle: the selection cases are too few to tell the
-    # last epochs apart (trials in results/best.md).
+    # last epochs apart (results/records/trials/README.md).
     "eval_every": 60,
 }
 
