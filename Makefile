@@ -37,8 +37,11 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and reports fro
 		echo $(RUN) studies/report.py $$name --storage $$study/$$name.journal --out $$study; \
 		$(RUN) studies/report.py $$name --storage $$study/$$name.journal --out $$study || exit; \
 	done
+	$(RUN) results/ablation.py --runs results/records/study_loss_weights/retrained --format md \
+		--out results/records/study_loss_weights/retrained \
+		--reference "quick, width 2, published weights"
 	$(RUN) results/ablation.py --runs results/records --out results/made
-	$(RUN) results/figures.py --runs results/records --out results/made/figures
+	$(RUN) results/figures.py --runs results/records --out results/made/figures --peers results/peers
 	$(RUN) results/report.py --runs results/records --out results/made
 
 test: $(VENV)/.for-development  ## run the tests, without those that take minutes (ARGS="-m slow")

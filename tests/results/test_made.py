@@ -28,7 +28,8 @@ def test_tables_are_those_of_the_records(suffix: str, tmp_path: Path) -> None:
 
 
 def test_figures_are_those_of_the_records(tmp_path: Path) -> None:
-    assert figures.main(["--runs", str(RECORDS), "--out", str(tmp_path)]) == 0
+    peers = ["--peers", str(ROOT / "results" / "peers")]
+    assert figures.main(["--runs", str(RECORDS), "--out", str(tmp_path), *peers]) == 0
     made = sorted(path.name for path in tmp_path.iterdir())
     assert made == sorted(path.name for path in (MADE / "figures").iterdir()), "run: make results"
 
@@ -52,6 +53,15 @@ def test_outcomes_of_studies_are_those_of_their_journals(folder: Path, tmp_path:
     _, *found = (out / "outcome.txt").read_text().splitlines()
     _, *kept = (folder / "outcome.txt").read_text().splitlines()
     assert found == kept, "run: make results"
+
+
+def test_retrained_weights_of_the_study_are_compared_as_recorded(tmp_path: Path) -> None:
+    kept = RECORDS / "study_loss_weights" / "retrained"
+    arguments = ["--runs", str(kept), "--out", str(tmp_path), "--format", "md"]
+    reference = ["--reference", "quick, width 2, published weights"]
+    assert ablation.main([*arguments, *reference]) == 0
+    found = (tmp_path / "ablation.md").read_bytes()
+    assert found == (kept / "ablation.md").read_bytes(), "run: make results"
 
 
 def test_before_the_first_run_it_shows_the_committed_records(
