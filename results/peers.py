@@ -22,6 +22,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from experiments.errors import PlainError
+from experiments.labels import WORDS
 from experiments.peers.record import read_record
 from experiments.run_folder import write_text
 from pages.grid import Cell, Grid, number
@@ -37,7 +38,6 @@ from results.statistics import against, figure, holm
 METRICS = find_metrics((*DEFAULT, "folding"))
 PROGRAM = "python results/peers.py"
 _ORDER = ("identity", "demons", "elastix", "convexadam", "ants")
-_WORDS = {"none": "none", "training": "in training"}
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _with_costs(grid: Grid, found: Sequence[PeerResult]) -> Grid:
     rows = [
         (
             *cells[:-1],
-            Cell(_WORDS.get(str(one.about["labels"]), "?")),
+            Cell(WORDS.get(str(one.about["labels"]), "?")),
             Cell(str(len(one.table.pairs))),
             Cell(number(one.seconds, 2)),
             Cell(number(one.cpu_seconds, 2)),

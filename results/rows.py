@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from experiments.labels import WORDS, label_use
 from results.measurements import UNREGISTERED, Evaluated, PairTable
 from results.metrics import Metric
 from results.published import Published, read_published
@@ -82,6 +83,7 @@ def make_rows(
         _add_queries(group, design, add)
     else:
         _add_published(group, split, design.merged, notes, add)
+    notes.extend(_label_uses(rows))
     return (_split_by_seed(rows) if design.per_seed else rows), notes
 
 
@@ -117,6 +119,19 @@ def _add_published(
             notes.append(f"{row.method}: {_test_set(own)}")
     for name, query in named.items():
         add(name, _capital(name), choose(group, query), {})
+
+
+def _label_uses(rows: Sequence[Row]) -> Iterator[str]:
+    """Which labels the rows' runs learnt from, in a note."""
+    uses: dict[str, list[str]] = {use: [] for use in WORDS}
+    for row in rows:
+        if row.name == UNREGISTERED:
+            continue
+        for use in {label_use(item.run.config) for item in row.runs} & uses.keys():
+            uses[use].append(row.method)
+    said = [f"{WORDS[use]}: {', '.join(methods)}" for use, methods in uses.items() if methods]
+    if said:
+        yield f"Labels, never those of the pair itself: {'; '.join(said)}."
 
 
 def _test_set(merged: Sequence[Run]) -> str:

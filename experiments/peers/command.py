@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     methods = [of_peer(p, changed(p, changes.get(p.name, {})), size) for p in peers]
     if options.model:
-        methods.append(of_model(options.model, refinement(options), options.device))
+        methods.append(of_model(options.model, partial(refinement, options), options.device))
     pairs = drawn(pairs_of(cohort, options.split), options.pairs, options.seed)
     out = options.out or runs_root() / "peers" / options.split
     out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from experiments import settings as entries
+from experiments.labels import label_use
 from experiments.peers.peer import Field, Peer, Settings, Volume
 from experiments.peers.worker import Register
 from experiments.trained import trained_model
@@ -32,8 +33,7 @@ class Method:
         name: In names of files.
         title: In tables.
         kind: ``PEER`` or ``MODEL``.
-        labels: Whether labels were seen: "none", or "training" for those of training cases. The
-            labels of the pair are seen by none.
+        labels: Which were seen, see ``experiments.labels``.
         size: Voxels D, H, W of the central crop that it registers.
         settings: As they are recorded.
         versions: Of the packages that its result hangs on.
@@ -64,12 +64,12 @@ def of_peer(peer: Peer, settings: Settings, size: Size) -> Method:
     )
 
 
-def of_model(source: str, wanted: Refinement, device: str) -> Method:
+def of_model(source: str, refined: Callable[[Model], Refinement], device: str) -> Method:
     """A trained model, on the crops that it was evaluated on.
 
     Args:
         source: As for ``experiments.trained.trained_model``.
-        wanted: What is done at test time besides the prediction.
+        refined: What is done at test time besides the prediction.
         device: It runs on.
 
     Raises:
@@ -77,25 +77,18 @@ def of_model(source: str, wanted: Refinement, device: str) -> Method:
     """
     trained = trained_model(source)
     model = trained.model
+    wanted = refined(model)
     config = trained.config or model.card.get("config", {})
     return Method(
         name=model.name if trained.run is None else f"run-{trained.run.name}",
         title=f"hipreg {model.name}",
         kind=MODEL,
-        labels=_labels_seen(config),
+        labels=label_use(config),
         size=model.size,
         settings={"weights": _digest(model), "device": device, **_told(wanted)},
         versions=_versions(_OURS),
         load=partial(_load_model, source, wanted, device),
     )
-
-
-def _labels_seen(config: Any) -> str:
-    try:
-        guided = config.get("segmenter") is not None
-        return "training" if guided or float(config["weight_dice"]) > 0 else "none"
-    except (KeyError, TypeError, ValueError):
-        return "unknown"
 
 
 def _told(wanted: Refinement) -> dict[str, Any]:

@@ -48,6 +48,15 @@ def test_seeds_are_averaged_within_each_pair_before_anything_else(tmp_path: Path
     assert row.figures["dice"].sd == pytest.approx(0, abs=1e-12)
 
 
+def test_use_of_labels_is_said_of_every_row(tmp_path: Path) -> None:
+    finished(tmp_path, "sym", 0.7, config={"weight_dice": 1.0, "segmenter": None})
+    finished(tmp_path, "no_dice", 0.6, config={"weight_dice": 0.0, "segmenter": None})
+    finished(tmp_path, "best", 0.8, config={"weight_dice": 5.0, "segmenter": "newest"})
+    (note,) = [note for note in table_of(tmp_path).notes if note.startswith("Labels")]
+    words = "none: No_dice; in training: + symmetric; in training, predicted at test time: Best."
+    assert note.endswith(words)
+
+
 def test_seeds_can_have_rows_of_their_own(tmp_path: Path) -> None:
     table = table_of(study(tmp_path), per_seed=True)
     assert [row.name for row in table.rows if row.name.startswith("sym, ")] == [

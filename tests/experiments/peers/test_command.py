@@ -168,7 +168,7 @@ def test_our_model_gives_what_predict_gives() -> None:
     labels = np.zeros(images.shape, dtype=np.uint8)
     cohort = Cohort.of_volumes(describe("hippocampus"), images, labels)
     pair = CasePair(fixed=2, moving=1)
-    method = of_model("sym", Refinement(), "cpu")
+    method = of_model("sym", lambda model: Refinement(), "cpu")
     assert (method.kind, method.labels, method.size) == ("model", "training", (48, 64, 48))
     found = method.load(1)(*images_of(pair, cohort, method.size))
     model = trained_model("sym").model
