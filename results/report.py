@@ -34,6 +34,7 @@ PROGRAM = "python results/report.py"
 _PLACES = {
     "comparison": "Comparison",
     "figures": "Figures",
+    "summaries": "Studies and benchmarks",
     "reproduce": "Reproduce",
     "environment": "Environment",
 }
@@ -73,7 +74,9 @@ def report(
         options: of the command line.
     """
     parts = ["<header><h1>Registration results</h1>", f'<p class="lead">{_lead(tables)}</p>']
-    parts += [_cards(tables[0]), navigation(_PLACES), "</header>", "<main>"]
+    summaries = "".join(_summaries(options.runs))
+    places = {key: title for key, title in _PLACES.items() if key != "summaries" or summaries}
+    parts += [_cards(tables[0]), navigation(places), "</header>", "<main>"]
     for place, table in enumerate(tables):
         anchor = ' id="comparison"' if not place else ""
         parts += [f"<section{anchor}>", *sections(table), "</section>"]
@@ -85,7 +88,7 @@ def report(
     for table in tables:
         parts += [figure_element(picture) for picture in pictures(table, options.panels)]
     parts.append("</div></section>")
-    parts += _summaries(options.runs)
+    parts.append(summaries)
     parts.append('<section id="reproduce"><h2>How to reproduce each row</h2>')
     again = origins(tables)
     parts += [html_grid(grid) for grid in again]
