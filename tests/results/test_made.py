@@ -55,11 +55,17 @@ def test_outcomes_of_studies_are_those_of_their_journals(folder: Path, tmp_path:
     assert found == kept, "run: make results"
 
 
-def test_retrained_weights_of_the_study_are_compared_as_recorded(tmp_path: Path) -> None:
-    kept = RECORDS / "study_loss_weights" / "retrained"
+@pytest.mark.parametrize(
+    ("place", "reference"),
+    [
+        ("study_loss_weights/retrained", "quick, width 2, published weights"),
+        ("crop", "quick, width 2, 8 epochs, crop None"),
+    ],
+)
+def test_smaller_comparisons_are_as_recorded(place: str, reference: str, tmp_path: Path) -> None:
+    kept = RECORDS / place
     arguments = ["--runs", str(kept), "--out", str(tmp_path), "--format", "md"]
-    reference = ["--reference", "quick, width 2, published weights"]
-    assert ablation.main([*arguments, *reference]) == 0
+    assert ablation.main([*arguments, "--reference", reference]) == 0
     found = (tmp_path / "ablation.md").read_bytes()
     assert found == (kept / "ablation.md").read_bytes(), "run: make results"
 
