@@ -224,7 +224,8 @@ def test_crops_of_a_labelled_brain_hold_both_hippocampi_whole(brains_folder: Pat
     box = locate_brain(volume)
     for place, value in ((LEFT, 17), (RIGHT, 53)):
         label = volume_of((stored["seg"] == value).astype(np.int16), LIA)
-        crop = label_on_frame(label, crop_affine(volume, box, place, DESCRIPTION), (64, 64, 64))
+        to_world = crop_affine(volume, box, place, DESCRIPTION, DESCRIPTION.size)
+        crop = label_on_frame(label, to_world, DESCRIPTION.size)
         assert np.count_nonzero(crop) == np.count_nonzero(label.data)
         where = np.argwhere(crop)
         assert where.min() >= 4
