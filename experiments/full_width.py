@@ -29,7 +29,7 @@ from hipreg.files import replacing
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = "stages.json"
-GRACE = 90
+GRACE = 50
 """Seconds that a stage has to write its checkpoint and to end."""
 
 UNFINISHED = 3

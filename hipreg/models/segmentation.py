@@ -149,11 +149,8 @@ class SegmentationNet(nn.Module):
             ValueError: As ``forward``, or if an axis is none.
         """
         ways = [
-            self(torch.flip(placed, axes))
-            .softmax(1)[:, 1:]
-            .flip(axes)
-            .roll([-s for s in shift], _SPACE)
-            for shift, placed in _placements(images, shifted=shifted)
+            _moved(self(_moved(images, shift).flip(axes)).softmax(1)[:, 1:].flip(axes), -shift)
+            for shift in ((0, 1) if shifted else (0,))
             for axes in _mirrored(flips)
         ]
         return torch.stack(ways).mean(0) if len(ways) > 1 else ways[0]
@@ -226,15 +223,13 @@ def _blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
-def _placements(images: Image, *, shifted: bool) -> Iterator[tuple[Sequence[int], Tensor]]:
-    """The images as they are and, if asked for, moved by a voxel along all axes; with how far.
+def _moved(volume: Tensor, by: int) -> Tensor:
+    """The volume moved by so many voxels along all axes.
 
     What leaves at one side enters at the other: nothing is lost, and a plane of neighbours that
     are not there is what the network knows from its zero padding.
     """
-    yield (0, 0, 0), images
-    if shifted:
-        yield (1, 1, 1), images.roll((1, 1, 1), _SPACE)
+    return volume.roll((by, by, by), _SPACE) if by else volume
 
 
 def _mirrored(flips: Sequence[int]) -> Iterator[list[int]]:
