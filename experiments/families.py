@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from experiments.errors import PlainError
 from experiments.segmenters import NEWEST, label_count, segmenter_of
 from hipreg.models import Described, GuidedArchitecture, VelocityArchitecture
+from hipreg.prediction.velocity import VelocityGoal
 
 
 def families() -> None:
@@ -17,6 +19,13 @@ def families() -> None:
     shown_labels = True  # guided: to the network too, and not to instance optimisation alone
     segmenter_flips = []  # axes (0, 1, 2) that predicted labels are averaged over mirrorings along
     segmenter_shifted = False  # average them over images moved by a voxel, too, at test time
+    antisymmetric = True  # exchanging the images changes the sign of the velocity, nothing else
+    # --- instance optimisation of a velocity; None: as is usual, with predicted labels or without
+    instance_lcc = None  # weight of 1 - LCC of the images
+    instance_dice = None  # of 1 - expected Dice of predicted labels
+    instance_diffusion = None  # of the mean squared derivative of the velocity
+    instance_divergence = None  # of its mean squared divergence
+    instance_both_directions = None  # take the mean of both directions, not moving to fixed alone
 
 
 VELOCITY: Mapping[str, Any] = {
@@ -71,6 +80,13 @@ NAMED_FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 PROFILES = tuple(NAMED_FAMILIES)
 
 
+def instance_goal(config: Mapping[str, Any]) -> dict[str, float | bool]:
+    """What is unusual in what a configuration's instance optimisation minimises."""
+    named = (item.name for item in fields(VelocityGoal))
+    given = {name: config.get(f"instance_{name}") for name in named}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def described(config: Mapping[str, Any]) -> Described:
     """The velocity network that a configuration describes, guided if it names a segmenter.
 
@@ -91,6 +107,7 @@ def described(config: Mapping[str, Any]) -> Described:
         features=labels if config["shown_labels"] else 0,
         deep_supervision=config["deep_supervision"],
         zero_init=config["zero_init"],
+        antisymmetric=config["antisymmetric"],
     )
     if segmenter is None:
         return velocity

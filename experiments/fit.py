@@ -16,6 +16,7 @@ from experiments.cases import Cases
 from experiments.cost import MeasureCost
 from experiments.course import Course
 from experiments.errors import said_plainly
+from experiments.families import instance_goal
 from experiments.signals import STOP
 from experiments.start import start
 from experiments.table import one_line
@@ -69,6 +70,7 @@ def fit(
                 report_guide=partial(note_guide, run),
             )
             goal = settings.objective(config, cases.labels)
+            refinement = Refinement(steps=config["instance_steps"], goal=instance_goal(config))
             evaluator = Evaluator(net, cases, goal, seen_by(config, cases, net))
             seen_in_training(config, cases, net)  # refuses a crop that does not fit
             distributed.refuse_batch_norm(net)
@@ -84,7 +86,7 @@ def fit(
         )
 
     def end() -> None:
-        finish(evaluator, course, instance_steps=config["instance_steps"])
+        finish(evaluator, course, refinement)
         if at_end is not None:
             at_end(folder)
 
@@ -185,10 +187,10 @@ class Evaluator:
         self.net, self.cases, self.goal, self.inference = net, cases, goal, inference
         self.registrar: Registrar = net
 
-    def refine(self, steps: int) -> None:
-        """From here on, register with so many steps of instance optimisation at most."""
-        if steps:
-            self.registrar = Refined(self.net, Refinement(steps=steps), self.goal.lcc_window)
+    def refine(self, refinement: Refinement) -> None:
+        """From here on, register with these steps of instance optimisation."""
+        if refinement.steps:
+            self.registrar = Refined(self.net, refinement, self.goal.lcc_window)
 
     def on(self, split: str) -> NetworkEvaluation:
         """Metrics and losses on a split's pairs."""
@@ -219,13 +221,13 @@ class Evaluator:
         return metrics
 
 
-def finish(evaluator: Evaluator, course: Course, *, instance_steps: int = 0) -> None:
+def finish(evaluator: Evaluator, course: Course, refinement: Refinement) -> None:
     """Evaluate the best weights on the reported pairs and draw what is worth looking at."""
     folder, history, cases = course.folder, course.record.history, evaluator.cases
     split = cases.reported
     evaluator.net.load_state_dict(load_net(course.best_weights()).state_dict())
     evaluator.net.eval()
-    evaluator.refine(instance_steps)
+    evaluator.refine(refinement)
     found = evaluator.on(split)
     outputs.write_metrics(folder / f"pairs_{split}.csv", found.rows)
     if cases.labels:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from hipreg.data.batches import CaseBank
 from hipreg.evaluation.network import extend
 from hipreg.models import Model
 from hipreg.prediction import Refinement, predict
+from hipreg.prediction.velocity import VelocityGoal
 
 SPLITS = ("train", "val", "test", "selection")
 
@@ -47,16 +50,45 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
         metavar="AXIS",
         help="average over mirroring both images along these axes (0, 1, 2)",
     )
+    group.add_argument(
+        "--goal",
+        type=goal_entry,
+        nargs="+",
+        default=(),
+        metavar="KEY=VALUE",
+        help="what the steps of a velocity network minimise, where it is not the usual: "
+        f"{', '.join(item.name for item in fields(VelocityGoal))}",
+    )
     parser.add_argument("--device", default="cpu", help="auto, cpu or cuda[:N] (default: cpu)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
 
 
+def goal_entry(text: str) -> tuple[str, float | bool]:
+    """``KEY=VALUE`` of a command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or the value is no number, True or False.
+    """
+    key, sign, value = text.partition("=")
+    try:
+        found = ast.literal_eval(value.strip()) if sign else None
+    except (ValueError, SyntaxError):
+        found = None
+    if not isinstance(found, int | float):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected KEY=VALUE with a number, True or False, as in diffusion=0.5"
+        )
+    return key.strip(), found
+
+
 def refinement(options: argparse.Namespace, model: Model) -> Refinement:
     """The test-time options of a command line for a model."""
-    return Refinement(
+    own = Refinement.of(model, steps=options.steps)
+    return replace(
+        own,
         both_directions=options.both_directions,
         flips=tuple(options.flips),
-        steps=model.instance_steps if options.steps is None else options.steps,
+        goal={**own.goal, **dict(options.goal)},
     )
 
 

@@ -104,6 +104,7 @@ def facts_of(trained: TrainedModel, run: Path) -> dict[str, Any]:
         "symmetric": model.symmetric,
         "lcc_window": model.lcc_window,
         "instance_steps": model.instance_steps,
+        "instance_goal": dict(model.instance_goal),
         "labels": {str(label): name for label, name in described.labels.items()},
         "data": {
             "title": described.title,

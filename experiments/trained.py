@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments import run_folder
 from experiments.errors import PlainError
+from experiments.families import instance_goal
 from experiments.settings import crop
 from hipreg.data import DataNotFoundError, load_cohort
 from hipreg.models import CheckpointError, Model, load_model
@@ -106,6 +107,7 @@ def _of_run(run: Path, weights: Path) -> TrainedModel:
             symmetric=bool(config["symmetric"]),
             lcc_window=int(config["lcc_window"]),
             instance_steps=int(config.get("instance_steps", 0)),
+            instance_goal=instance_goal(config),
         )
     except KeyError as error:
         raise PlainError(f"{run / run_folder.CONFIG}: it lacks the entry {error}") from error

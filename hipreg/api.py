@@ -84,7 +84,7 @@ def register(
         name: None if source is None else read_label(source, scans[name], name)
         for name, source in (("moving", moving_label), ("fixed", fixed_label))
     }
-    wanted = chosen.refinement or Refinement(steps=network.instance_steps)
+    wanted = chosen.refinement or Refinement.of(network)
     began = time.perf_counter()
     frame = place(scans["fixed"], scans["moving"], labels["fixed"], network, chosen)
     window = network.description.intensity

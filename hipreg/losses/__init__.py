@@ -3,8 +3,14 @@
 from hipreg.data.channels import one_hot, soften
 from hipreg.losses.lcc import lcc
 from hipreg.losses.objective import PUBLISHED_WEIGHTS, TERMS, Loss, Objective
-from hipreg.losses.overlap import soft_dice_loss
-from hipreg.losses.regularisation import bending_penalty, diffusion_penalty, l1_penalty, l2_penalty
+from hipreg.losses.overlap import expected_dice_loss, soft_dice_loss
+from hipreg.losses.regularisation import (
+    bending_penalty,
+    diffusion_penalty,
+    divergence_penalty,
+    l1_penalty,
+    l2_penalty,
+)
 from hipreg.losses.segmentation import (
     SEGMENTATION_TERMS,
     segmentation_loss,
@@ -20,6 +26,8 @@ __all__ = [
     "Objective",
     "bending_penalty",
     "diffusion_penalty",
+    "divergence_penalty",
+    "expected_dice_loss",
     "l1_penalty",
     "l2_penalty",
     "lcc",

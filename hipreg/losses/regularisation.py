@@ -50,3 +50,28 @@ def diffusion_penalty(displacement: Displacement) -> Float[Tensor, " B"]:
     """
     means = [displacement.diff(dim=axis).square().mean((1, 2, 3, 4)) for axis in (2, 3, 4)]
     return (means[0] + means[1] + means[2]) / 3
+
+
+def divergence_penalty(
+    velocity: Float[Tensor, "B 3 d h w"], edge: Float[Tensor, "1 3 1 1 1"]
+) -> Float[Tensor, " B"]:
+    """Mean squared divergence of a stationary velocity.
+
+    Along the flow of a velocity the logarithm of the Jacobian determinant is the integral of its
+    divergence: this holds volume changes down, whose spread SDlogJ measures, and leaves shear and
+    rotation free, where ``diffusion_penalty`` takes all alike.
+
+    Args:
+        velocity: (B, 3, d, h, w) in voxels of the full grid.
+        edge: (1, 3, 1, 1, 1), voxels of the full grid between two of the velocity's.
+
+    Returns:
+        (B,), mean over the voxels within the border of the squared sum of central differences.
+    """
+    slopes = [
+        (velocity[:, axis].roll(-1, 1 + axis) - velocity[:, axis].roll(1, 1 + axis))
+        / (2 * edge[:, axis])
+        for axis in range(3)
+    ]
+    divergence = (slopes[0] + slopes[1] + slopes[2])[:, 1:-1, 1:-1, 1:-1]
+    return divergence.square().mean((1, 2, 3))

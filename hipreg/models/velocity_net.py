@@ -1,4 +1,4 @@
-"""One velocity a pair, antisymmetric in its images by construction, from coarse to fine."""
+"""One velocity a pair, from coarse to fine, antisymmetric in its images by construction or not."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class VelocityArchitecture:
         features: Channels beside the image that are given of each image.
         deep_supervision: Also return the velocity of every coarser level.
         zero_init: Start at the identity.
+        antisymmetric: Exchanging the images changes the sign of the velocity and nothing else.
+            Otherwise the velocity is the one that suits moving to fixed best.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 64)
@@ -45,6 +47,7 @@ class VelocityArchitecture:
     features: int = 0
     deep_supervision: bool = False
     zero_init: bool = True
+    antisymmetric: bool = True
 
     def __post_init__(self) -> None:
         lengths = {
@@ -71,7 +74,9 @@ class VelocityNet(FlowNet):
     With v the velocity so far, the features of moving are read along exp(v / 2) and those of fixed
     along exp(-v / 2); what is still missing is a function of both in this order less the same
     function in the other, and is added to v. Exchanging the images therefore changes the sign of v
-    and nothing else, and the displacement of one direction is the inverse of the other's.
+    and nothing else, and the displacement of one direction is the inverse of the other's. Where
+    the architecture is not antisymmetric, nothing is taken away from the function, and only the
+    displacement of -v is the inverse of v's.
 
     Args:
         architecture: Its shape.
@@ -109,9 +114,12 @@ class VelocityNet(FlowNet):
     def both_directions(
         self, moving: Image, fixed: Image, guidance: Guidance | None = None
     ) -> Registration:
-        """One evaluation of the network: the other direction is the same velocity, negative."""
-        found = self._velocities(moving, fixed, guidance)
-        return self._registration([torch.cat([v, -v]) for v in found], fixed)
+        """Images are encoded once; the other direction of an antisymmetric network is the same
+        velocity, negative."""
+        found = self._velocities(moving, fixed, guidance, both=not self.architecture.antisymmetric)
+        if self.architecture.antisymmetric:
+            found = [torch.cat([v, -v]) for v in found]
+        return self._registration(found, fixed)
 
     def _registration(self, velocities: Sequence[Tensor], fixed: Image) -> Registration:
         d, h, w = fixed.shape[2:]
@@ -119,9 +127,10 @@ class VelocityNet(FlowNet):
         return Registration(tuple(kept), VelocityIntegration((d, h, w)))
 
     def _velocities(
-        self, moving: Image, fixed: Image, guidance: Guidance | None
-    ) -> list[Float[Tensor, "B 3 _ _ _"]]:
-        """The velocity of every level in voxels of the images, the finest first."""
+        self, moving: Image, fixed: Image, guidance: Guidance | None, *, both: bool = False
+    ) -> list[Float[Tensor, "_ 3 _ _ _"]]:
+        """The velocity of every level in voxels of the images, the finest first; of ``both``
+        directions, all of the first before all of the second."""
         self.check(moving, fixed)
         images = torch.cat([moving, fixed])
         given = images if guidance is None else torch.cat([images, guidance.to(images)], dim=1)
@@ -131,6 +140,8 @@ class VelocityNet(FlowNet):
                 f"{len(images)} images, got {None if guidance is None else tuple(guidance.shape)}"
             )
         levels = self._encode(given)
+        if both:
+            levels = [torch.cat([features, _exchanged(features)]) for features in levels]
         velocities: list[Tensor] = []
         context: Tensor | None = None
         for level in reversed(range(len(levels))):
@@ -152,17 +163,22 @@ class VelocityNet(FlowNet):
     def _refine(
         self, level: int, features: Features, coarser: Tensor | None, context: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The velocity of a level, and what the decoder made of it, in both orders."""
+        """The velocity of a level, and what the decoder made of it: in both orders of the images
+        where these are to be told apart by the sign alone."""
         size = _size(features)
         velocity = None
         if coarser is not None and context is not None:
             velocity = upsample(coarser, size)
             features = half_way(features.float(), velocity / (STRIDE << level))
             context = _doubled(context)
-        both = [features, torch.cat(features.chunk(2)[::-1]), context]
-        found = self.decoder[level](torch.cat([part for part in both if part is not None], dim=1))
-        there, back = self.heads[level](found).float().chunk(2)
-        missing = (there - back) * (STRIDE << level)
+        antisymmetric = self.architecture.antisymmetric
+        two = (features, _exchanged(features)) if antisymmetric else features.chunk(2)
+        found = self.decoder[level](torch.cat([*two, *([] if context is None else [context])], 1))
+        missing = self.heads[level](found).float()
+        if antisymmetric:
+            there, back = missing.chunk(2)
+            missing = there - back
+        missing = missing * (STRIDE << level)
         return missing if velocity is None else velocity + missing, found
 
 
@@ -184,6 +200,11 @@ def half_way(
     """
     half = velocity / 2
     return warp_held(features, exponential(torch.cat([half, -half]), squarings=HALF_SQUARINGS))
+
+
+def _exchanged(features: Features) -> Features:
+    """The second half of a batch before the first."""
+    return torch.cat(features.chunk(2)[::-1])
 
 
 def _doubled(features: Features) -> Features:

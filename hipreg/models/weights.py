@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Model:
         lcc_window: Side of the LCC window of its training.
         card: Everything that was said of it; empty for a bare checkpoint.
         instance_steps: Steps of instance optimisation, at most, that belong to it.
+        instance_goal: What is unusual in what they minimise, see ``hipreg.prediction.Refinement``.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Model:
     lcc_window: int
     card: Mapping[str, Any]
     instance_steps: int = 0
+    instance_goal: Mapping[str, float | bool] = field(default_factory=dict)
 
     @property
     def description(self) -> DatasetDescription:
@@ -207,6 +209,7 @@ def _published(path: Path) -> Model:
         lcc_window=card["lcc_window"],
         card=card,
         instance_steps=card.get("instance_steps", 0),
+        instance_goal=card.get("instance_goal", {}),
     )
 
 

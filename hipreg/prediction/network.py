@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hipreg.models import FlowNet, Guidance, PairNet
 from hipreg.prediction.instance import optimise
-from hipreg.prediction.options import Refinement
+from hipreg.prediction.options import Refinement, changed
 from hipreg.prediction.velocity import VelocityPairs, optimise_velocity
 from hipreg.spatial import VelocityIntegration, mean_of_directions
 from hipreg.types import Displacement, Image, Size
@@ -59,8 +59,9 @@ def _by_velocity(
         velocity = _mean([_velocity(net, m, moving, fixed, guidance) for m in _mirrorings(wanted)])
         if wanted.steps:
             pairs = VelocityPairs.of(moving, fixed, guidance, transform)
+            goal = changed(pairs.usual_goal, wanted.goal)
             velocity = optimise_velocity(
-                velocity, pairs, steps=wanted.steps, goal=wanted.goal, lcc_window=lcc_window
+                velocity, pairs, steps=wanted.steps, goal=goal, lcc_window=lcc_window
             )
         return transform(velocity)
 

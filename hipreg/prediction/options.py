@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from hipreg.prediction.velocity import VelocityGoal
+from hipreg.models import Model
+from hipreg.prediction.velocity import LABELS, VelocityGoal
 
 AXES = (0, 1, 2)
+
+
+def changed(goal: VelocityGoal, changes: Mapping[str, float | bool]) -> VelocityGoal:
+    """A goal with some of its values replaced.
+
+    Raises:
+        ValueError: A value is impossible.
+    """
+    values: dict[str, Any] = {**asdict(goal), **changes}
+    return VelocityGoal(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +34,8 @@ class Refinement:
         steps: Gradient steps of instance optimisation on the pair's own images, none with 0.
         learning_rate: Of these steps, in voxels.
         smoothness: Weight of the diffusion penalty beside 1 - LCC in them.
-        goal: Of the steps of a network that predicts velocities, in the place of the last two.
+        goal: What the steps of a network that predicts velocities minimise, in the place of the
+            last two: the values of a ``VelocityGoal`` that are not the usual ones.
     """
 
     both_directions: bool = False
@@ -30,7 +43,7 @@ class Refinement:
     steps: int = 0
     learning_rate: float = 0.05
     smoothness: float = 3.0
-    goal: VelocityGoal = field(default_factory=VelocityGoal)
+    goal: Mapping[str, float | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(axis not in AXES for axis in self.flips) or len(set(self.flips)) < len(self.flips):
@@ -41,3 +54,14 @@ class Refinement:
                 f"smoothness of at least 0, got {self.steps}, {self.learning_rate}, "
                 f"{self.smoothness}"
             )
+        known = [item.name for item in fields(VelocityGoal)]
+        if unknown := sorted(set(self.goal) - set(known)):
+            raise ValueError(f"a goal has no {', '.join(unknown)}; it has {', '.join(known)}")
+        changed(LABELS, self.goal)  # refuses impossible values
+
+    @staticmethod
+    def of(model: Model, *, steps: int | None = None) -> Refinement:
+        """What belongs to a model, or so many steps of it."""
+        return Refinement(
+            steps=model.instance_steps if steps is None else steps, goal=model.instance_goal
+        )
