@@ -8,6 +8,8 @@ import torch
 from hipreg.losses import (
     bending_penalty,
     diffusion_penalty,
+    divergence_penalty,
+    expected_dice_loss,
     l1_penalty,
     l2_penalty,
     mse_loss,
@@ -50,6 +52,37 @@ def test_soft_dice_hand_computed() -> None:
     fixed = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 1, 1, 4)
     # (2 * 1.5 + 1) / (1.25 + 2 + 1)
     assert float(soft_dice_loss(warped, fixed)) == pytest.approx(1 - 4 / 4.25)
+
+
+def test_expected_dice_of_certain_labels_is_their_dice() -> None:
+    one = one_hot(box_label(), labels=(1,))
+    both = one, one.roll(2, 3)
+    torch.testing.assert_close(expected_dice_loss(*both), soft_dice_loss(*both))
+
+
+def test_expected_dice_is_the_mean_over_draws_of_independent_labels() -> None:
+    draws = torch.Generator().manual_seed(0)
+    chances = torch.rand(2, 1, 1, 12, 12, 12, generator=draws)
+    drawn = (torch.rand(200, 2, 1, 12, 12, 12, generator=draws) < chances[:, 0]).float()
+    found = expected_dice_loss(drawn[:, 0], drawn[:, 1]).mean()
+    torch.testing.assert_close(expected_dice_loss(*chances)[0], found, atol=2e-3, rtol=0)
+
+
+def test_expected_dice_rewards_a_thin_border_and_soft_dice_does_not() -> None:
+    ramp = torch.linspace(-4, 4, 16).view(1, 1, 16, 1, 1).expand(1, 1, 16, 16, 16)
+    blurred, thin = torch.sigmoid(ramp), torch.sigmoid(4 * ramp)
+    assert expected_dice_loss(thin, blurred) < expected_dice_loss(blurred, blurred) - 0.02
+    assert soft_dice_loss(thin, blurred) > soft_dice_loss(blurred, blurred)
+
+
+def test_divergence_is_zero_for_a_rotation_and_known_for_a_stretch() -> None:
+    d, h, w = torch.meshgrid(*[torch.arange(8.0)] * 3, indexing="ij")
+    edge = torch.tensor([2.0, 2.0, 2.0]).view(1, 3, 1, 1, 1)
+    rotation = torch.stack([h, -d, 0 * w])[None]
+    torch.testing.assert_close(divergence_penalty(rotation, edge), torch.zeros(1))
+    # 0.3, 0.1 and -0.2 voxels a voxel, on a grid of every second one.
+    stretch = torch.stack([0.6 * d, 0.2 * h, -0.4 * w])[None]
+    torch.testing.assert_close(divergence_penalty(stretch, edge), torch.tensor([0.04]))
 
 
 def test_absent_label_costs_nothing() -> None:

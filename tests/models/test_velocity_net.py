@@ -59,7 +59,9 @@ def thresholds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
-def trained_like(features: int = 0, *, scale: float = 0.2) -> VelocityNet:
+def trained_like(
+    features: int = 0, *, scale: float = 0.2, antisymmetric: bool = True
+) -> VelocityNet:
     """A network whose heads are not zero, as after some training."""
     shape = VelocityArchitecture(
         channels=SLIM.channels,
@@ -67,6 +69,7 @@ def trained_like(features: int = 0, *, scale: float = 0.2) -> VelocityNet:
         decoder_convolutions=SLIM.decoder_convolutions,
         features=features,
         deep_supervision=True,
+        antisymmetric=antisymmetric,
     )
     net = build_velocity_net(shape)
     for seed, head in enumerate(net.heads):
@@ -93,6 +96,16 @@ def test_exchanging_the_images_changes_the_sign_of_every_velocity() -> None:
     assert there.parameters[0].abs().max() > 0.5
     for one, other in zip(there.parameters, back.parameters, strict=True):
         torch.testing.assert_close(one, -other, atol=1e-5, rtol=0)
+
+
+def test_where_it_is_not_antisymmetric_both_directions_are_the_single_ones() -> None:
+    pair, net = small_pair(), trained_like(antisymmetric=False)
+    with torch.no_grad():
+        both = net.both_directions(pair.moving, pair.fixed)
+        there, back = net(pair.moving, pair.fixed), net(pair.fixed, pair.moving)
+    for one, other, two in zip(there.parameters, back.parameters, both.parameters, strict=True):
+        torch.testing.assert_close(two, torch.cat([one, other]), atol=1e-5, rtol=0)
+    assert (there.parameters[0] + back.parameters[0]).abs().max() > 0.1
 
 
 def test_both_directions_are_single_ones_and_inverses_of_each_other() -> None:

@@ -11,11 +11,19 @@ from torch import Tensor, nn
 from hipreg.data import CasePair
 from hipreg.data.batches import CaseBank
 from hipreg.evaluation.network import Inference, register_pairs
-from hipreg.losses import soft_dice_loss
+from hipreg.evaluation.smoothness import jacobian_determinant
+from hipreg.losses import expected_dice_loss, soft_dice_loss
 from hipreg.models import GuidedNet, VelocityArchitecture, build_velocity_net
 from hipreg.prediction import Refinement, predict
+from hipreg.prediction.options import changed
 from hipreg.prediction.refined import Refined
-from hipreg.prediction.velocity import VelocityGoal, VelocityPairs, optimise_velocity
+from hipreg.prediction.velocity import (
+    IMAGES,
+    LABELS,
+    VelocityGoal,
+    VelocityPairs,
+    optimise_velocity,
+)
 from hipreg.spatial import VelocityIntegration, compose, warp
 from tests.helpers import SMALL, generator, smooth_images
 
@@ -57,11 +65,16 @@ def still(batch: int = 2) -> Tensor:
     return torch.zeros(batch, 3, 8, 8, 8)
 
 
-def optimised(moving: Tensor, fixed: Tensor, *, steps: int = 8, **goal: float) -> Tensor:
-    wanted = VelocityGoal(**({"tolerance": 0.0} | goal))
+def optimised(moving: Tensor, fixed: Tensor, *, steps: int = 8, **goal: float | bool) -> Tensor:
+    wanted = changed(IMAGES, {"tolerance": 0.0} | goal)
     return optimise_velocity(
         still(len(moving)), pairs(moving, fixed), steps=steps, goal=wanted, lcc_window=5
     )
+
+
+def volumes(fields: Tensor) -> Tensor:
+    """The Jacobian determinants of displacements."""
+    return torch.stack([torch.from_numpy(jacobian_determinant(f.numpy())) for f in fields])
 
 
 def test_optimisation_brings_predicted_labels_together() -> None:
@@ -103,9 +116,43 @@ def test_a_stiffer_goal_gives_a_smoother_velocity() -> None:
     assert stiff.diff(dim=2).abs().mean() < 0.3 * soft.diff(dim=2).abs().mean()
 
 
-def test_prediction_with_steps_is_still_exactly_inverse_consistent() -> None:
+def test_one_direction_alone_overlaps_more_than_both_together() -> None:
     moving, fixed = images()
-    wanted = Refinement(steps=5)
+    labels = net().guidance(moving, fixed).chunk(2)
+    one, both = (
+        expected_dice_loss(
+            warp(
+                labels[0],
+                FULL(optimised(moving, fixed, steps=15, lcc=0.0, both_directions=together)),
+            ),
+            labels[1],
+        )
+        for together in (False, True)
+    )
+    assert bool((one < both).all())
+
+
+def test_divergence_holds_the_changes_of_volume_down() -> None:
+    moving, fixed = images()
+    free, held = (
+        volumes(FULL(optimised(moving, fixed, divergence=weight))) for weight in (0.0, 100.0)
+    )
+    assert held.std() < 0.7 * free.std()
+
+
+def test_predicted_labels_alone_are_the_usual_goal_where_there_are_some() -> None:
+    moving, fixed = images()
+    with_labels = pairs(moving, fixed)
+    without = VelocityPairs.of(moving, fixed, None, FULL)
+    assert with_labels.usual_goal == LABELS
+    assert without.usual_goal == IMAGES
+    with pytest.raises(ValueError, match="no labels are predicted"):
+        optimise_velocity(still(), without, steps=1, goal=LABELS)
+
+
+def test_prediction_with_steps_in_both_directions_is_still_exactly_inverse_consistent() -> None:
+    moving, fixed = images()
+    wanted = Refinement(steps=5, goal={"both_directions": True})
     there = predict(net(), moving, fixed, wanted, lcc_window=5)
     back = predict(net(), fixed, moving, wanted, lcc_window=5)
     assert (there - predict(net(), moving, fixed)).abs().max() > 0.05
@@ -144,6 +191,9 @@ def test_labels_of_the_pairs_never_change_what_is_predicted() -> None:
 
 
 def test_impossible_goals_are_refused() -> None:
+    for unusual in ({"diffusion": -1.0}, {"stiffness": 1.0}):
+        with pytest.raises(ValueError, match=r"got|has no stiffness; it has lcc, dice"):
+            Refinement(goal=unusual)
     for wrong in ({"diffusion": -1.0}, {"learning_rate": 0.0}, {"lcc": 0.0, "dice": 0.0}):
         with pytest.raises(ValueError, match="got"):
             VelocityGoal(**wrong)
