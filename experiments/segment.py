@@ -24,11 +24,10 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
 
 from experiments import settings
 from experiments.announce import announce_data
-from experiments.configs import add_named
 from experiments.errors import said_plainly
 from experiments.program import run_program
 from experiments.segmentation.cases import load_cases
-from experiments.segmentation.configs import NAMED, base
+from experiments.segmentation.configs import add_segmentation_configs
 from experiments.segmentation.fit import fit
 from experiments.signals import STOP
 from experiments.tracking import artifacts_folder, new_experiment, plain
@@ -40,8 +39,7 @@ if TYPE_CHECKING:
 NAME = "segment"
 
 experiment = new_experiment(NAME)
-experiment.config(base)
-add_named(experiment, NAMED)
+add_segmentation_configs(experiment)
 
 
 @experiment.main

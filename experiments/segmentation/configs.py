@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.configs import choose_dataset
+from sacred import Experiment
+
+from experiments.configs import add_named, choose_dataset
 
 QUICK: Mapping[str, Any] = {
     "profile": "quick",
@@ -111,3 +113,9 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "synthetic": ("synthetic cases instead of MRI; needs no data", {"dataset": "synthetic"}),
 }
 """Named configurations: what each is for, and the entries that it changes."""
+
+
+def add_segmentation_configs(experiment: Experiment) -> None:
+    """Give an experiment the base configuration and the named ones."""
+    experiment.config(base)
+    add_named(experiment, NAMED)
