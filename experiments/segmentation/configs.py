@@ -12,6 +12,7 @@ from typing import Any
 from sacred import Experiment
 
 from experiments.configs import add_named, choose_dataset
+from experiments.folds import fold_words
 
 QUICK: Mapping[str, Any] = {
     "profile": "quick",
@@ -43,10 +44,7 @@ DEBUG: Mapping[str, Any] = {
 
 def row_name(config: Mapping[str, Any]) -> str:
     """The name of a run in lists: its profile and the fold that it leaves out."""
-    words = ["segment", config["profile"]]
-    if config["fold"] is not None:
-        words.append(f"fold {config['fold']} of {config['folds']}")
-    return " ".join(words)
+    return " ".join(["segment", config["profile"], *fold_words(config)])
 
 
 def base() -> None:
@@ -56,7 +54,7 @@ def base() -> None:
     data_dir = None  # folder of the data; None: the variable HIPREG_DATA, then data/
     dataset = choose_dataset(data_dir, synthetic_if_none)  # a file of hipreg/data/datasets
     crop_size = "tight"  # [D, H, W] seen by the network; None: the whole grid; "tight": all fit
-    fold = None  # leave out this one of the folds of the training cases, from 0; None: none
+    fold = None  # leave out this part of all training cases, from 0; then no epoch is chosen
     folds = 5  # parts that the training cases are divided into where one is left out
     # --- network
     widths = [32, 64, 128]  # channels of each level, finest first; multiples of 16 are fast
