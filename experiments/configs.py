@@ -13,6 +13,7 @@ from typing import Any
 from sacred import Experiment
 
 from experiments.families import NAMED_FAMILIES, PROFILES, families
+from experiments.folds import fold_words
 from experiments.pretrained import PRETRAINED
 from hipreg.data import DataNotFoundError, describe, find_data
 
@@ -74,6 +75,7 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
     switches = {
         "velocity": config["model"] == "velocity" and profile not in PROFILES,
         "instance": config["instance_steps"] > 0 and profile != "best",
+        "directional": not config["antisymmetric"] and profile != "best",
         "guided": config["segmenter"] is not None and profile not in ("guided", "best"),
         "sym": config["symmetric"] and not usual["symmetric"],
         "no_sym": usual["symmetric"] and not config["symmetric"],
@@ -88,7 +90,7 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
         "no_deep_supervision": usual["deep_supervision"] and not config["deep_supervision"],
         "no_augmentation": not any(config[key] for key in ("flips", "quarter_turns", "affine")),
     }
-    words = [word for word, on in switches.items() if on]
+    words = [word for word, on in switches.items() if on] + fold_words(config)
     if profile != "published":
         words.insert(0, profile)
     return " ".join(words) or "baseline"
@@ -100,6 +102,9 @@ def base() -> None:
     synthetic_if_none = False  # use synthetic pairs where no MRI is found, instead of stopping
     data_dir = None  # folder of the data; None: the variable HIPREG_DATA, then data/
     dataset = choose_dataset(data_dir, synthetic_if_none)  # a file of hipreg/data/datasets
+    fold = None  # leave out this part of all training cases, from 0; then no epoch is chosen
+    folds = 5  # parts that the training cases are divided into where one is left out
+    merge_selection = False  # train on the selection cases too; then no epoch is chosen
     merge_train_val = False  # train on the validation cases too (for the test set)
     crop_size = None  # [D, H, W] seen in training; None: the whole grid; "tight": all scans fit
     val_crop_size = None  # the same for evaluation; None: as crop_size

@@ -15,7 +15,7 @@ from sacred.run import Run
 from experiments.errors import PlainError
 from experiments.monitor import RecordEpochs, ShowProgress
 from experiments.resume import LAST, TRAIN
-from experiments.run_folder import runs_root
+from experiments.run_folder import copy_file, runs_root
 from experiments.signals import STOP, StoppedError
 from experiments.start import carry_checkpoints
 from experiments.tracking import note, runs_folder
@@ -138,6 +138,7 @@ class Course:
             left_resumable(self.run, self.state, saving),
         ):
             optimise(hooks)
+            self.take_last()
             if limit.reached:
                 logger.info(
                     "Stopped by max_minutes=%s after epoch %d", limit.minutes, self.state.epoch
@@ -146,6 +147,12 @@ class Course:
                 finish()
         leave(self.run, self.folder)
         logger.info("Weights, metrics, curves and panel: %s", self.folder)
+
+    def take_last(self) -> None:
+        """Let the last weights be the best ones where nothing chose between epochs."""
+        last = self.folder / LAST
+        if self.state.best is None and last.exists():
+            copy_file(last, self.folder / "best.pt")
 
     def best_weights(self) -> Path:
         """The checkpoint that the selection chose; the last where nothing was measured."""

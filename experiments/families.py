@@ -54,11 +54,16 @@ BEST: Mapping[str, Any] = VELOCITY | {
     "profile": "best",
     "segmenter": NEWEST,
     "segmenter_shifted": True,
+    "antisymmetric": False,
+    "weight_lcc": 0.0,
+    "weight_diffusion": 0.5,
+    "merge_selection": True,
     "precision": "bfloat16",
     "instance_steps": 40,
     "epochs": 20,
+    "eval_every": 20,
 }
-"""Of the test-time optimisation of the labels that ``segment.py with best`` learns to predict."""
+"""Of the labels that ``segment.py with best`` learns to predict, in one direction at a time."""
 
 NAMED_FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "velocity": (

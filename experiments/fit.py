@@ -17,6 +17,8 @@ from experiments.cost import MeasureCost
 from experiments.course import Course
 from experiments.errors import said_plainly
 from experiments.families import instance_goal
+from experiments.folds import SPLIT_NAMES, provenance_of_fold
+from experiments.segmenters import refuse_seen_segmenter
 from experiments.signals import STOP
 from experiments.start import start
 from experiments.table import one_line
@@ -33,9 +35,6 @@ from hipreg.training.step import Registrar
 from hipreg.types import Pair, Size
 
 logger = logging.getLogger(__name__)
-
-
-SPLIT_NAMES = {"val": "validation"}
 
 
 def fit(
@@ -62,6 +61,7 @@ def fit(
     """
     with STOP.at_once():
         with said_plainly():
+            refuse_seen_segmenter(config, cases.apart)
             net, state = start(
                 config,
                 cases.fit.device,
@@ -177,6 +177,7 @@ def provenance(run: Run, config: Mapping[str, Any], cases: Cases) -> dict[str, A
         "fingerprint": cases.cohort.fingerprint,
         "labels": list(cases.labels),
         "seed": config["seed"],
+        **provenance_of_fold(config, cases.apart),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.cases import Cases
+from experiments.folds import FOLD
 from hipreg.data import CasePair
 from hipreg.evaluation import NO_LABEL, LabelMetrics, evaluate_pairs, write_rows
 from hipreg.evaluation.figures import PanelVolumes, learning_curves, registration_panel
@@ -14,7 +15,7 @@ from hipreg.evaluation.network import Inference, pair_job, register_pairs
 from hipreg.files import replacing
 from hipreg.training.step import Registrar
 
-SPLITS = ("train", "selection", "val")
+SPLITS = ("train", "selection", "val", FOLD)
 CURVES = (
     *(f"{split}/{name}" for name in ("loss", "dice", "hd95", "sdlogj") for split in SPLITS),
     *(f"{split}/folding" for split in SPLITS),

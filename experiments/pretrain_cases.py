@@ -81,6 +81,8 @@ def load_pretraining(config: Mapping[str, Any], device: torch.device) -> Cases:
         )
     if config["merge_train_val"]:
         raise ValueError("a pretraining never sees validation cases: merge_train_val must be off")
+    if config["fold"] is not None:
+        raise ValueError("a pretraining leaves out no fold: fold must be None")
     if source == SYNTH:
         return shapes(config, device)
     return unlabelled(config, device) if source == SELF else brains(config, device)

@@ -1,7 +1,7 @@
 """Train a network that labels single cases: ``python experiments/segment.py with quick``.
 
-Its predictions guide registration. ``fold=0 folds=5`` leaves a fifth of the training cases out, so
-that a registration can be trained on predictions for cases that the network has not seen.
+Its predictions guide registration. ``fold=0 folds=5`` leaves a fifth of the training cases out:
+``python -m experiments.cross_validation`` does so with each fifth.
 
 To go on where a run ended, however it ended: ``python experiments/segment.py resume RUN``, with
 its number, its folder or ``latest``.
@@ -24,11 +24,11 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
 
 from experiments import settings
 from experiments.announce import announce_data
-from experiments.configs import add_named
 from experiments.errors import said_plainly
+from experiments.folds import SPLIT_NAMES
 from experiments.program import run_program
 from experiments.segmentation.cases import load_cases
-from experiments.segmentation.configs import NAMED, base
+from experiments.segmentation.configs import add_segmentation_configs
 from experiments.segmentation.fit import fit
 from experiments.signals import STOP
 from experiments.tracking import artifacts_folder, new_experiment, plain
@@ -40,13 +40,12 @@ if TYPE_CHECKING:
 NAME = "segment"
 
 experiment = new_experiment(NAME)
-experiment.config(base)
-add_named(experiment, NAMED)
+add_segmentation_configs(experiment)
 
 
 @experiment.main
 def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
-    """Train, evaluate on the validation cases, and leave everything in the run's folder."""
+    """Train, evaluate on the reported cases, and leave everything in the run's folder."""
     config = plain(_config)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     with tempfile.TemporaryDirectory() as scratch:
@@ -58,7 +57,7 @@ def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
                 config,
                 cases.cohort,
                 f"training on {len(cases.fit.cases)} cases, "
-                f"{len(cases.held['val'].cases)} validation cases",
+                f"{len(cases.held[cases.reported].cases)} {SPLIT_NAMES[cases.reported]} cases",
             )
         return fit(_run, config, cases, artifacts_folder(_run) or Path(scratch))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments import run_folder
 from experiments.errors import PlainError
+from experiments.folds import refuse_seen
 from experiments.records import COMPLETED, RunRecord, read_record
 from experiments.resume import experiment_of
 from hipreg.models import (
@@ -50,6 +51,17 @@ def segmenter_of(config: Mapping[str, Any]) -> Checkpoint:
         ValueError: It is missing or unusable.
     """
     return load_checkpoint(path_of(config))
+
+
+def refuse_seen_segmenter(config: Mapping[str, Any], apart: Sequence[int]) -> None:
+    """Refuse labels predicted by a network that has seen cases which are to be left out.
+
+    Raises:
+        ValueError: It has, or it is missing or unusable.
+    """
+    if apart and config["segmenter"] is not None:
+        what = f"segmenter={config['segmenter']}: that network"
+        refuse_seen(segmenter_of(config), apart, what)
 
 
 def give_segmenter(net: GuidedNet, config: Mapping[str, Any]) -> Path:

@@ -21,6 +21,7 @@ if not __package__:  # run as a script: the checkout's packages, and not this fo
 from experiments.announce import announce_data
 from experiments.cases import Cases, load_cases
 from experiments.configs import add_configs
+from experiments.folds import SPLIT_NAMES
 from experiments.program import run_program, run_training
 from experiments.tracking import new_experiment, plain
 
@@ -33,7 +34,7 @@ add_configs(experiment)
 
 @experiment.main
 def main(_run: Run, _config: Mapping[str, Any]) -> float | None:
-    """Train, evaluate on the validation pairs, and leave everything in the run's folder."""
+    """Train, evaluate on the reported pairs, and leave everything in the run's folder."""
     return run_training(_run, plain(_config), load=load_cases, announce=announce)
 
 
@@ -43,7 +44,8 @@ def announce(run: Run, config: Mapping[str, Any], cases: Cases) -> None:
         run,
         config,
         cases.cohort,
-        f"training on {len(cases.fit)} cases, {len(cases.pairs['val'])} validation pairs",
+        f"training on {len(cases.fit)} cases, "
+        f"{len(cases.pairs[cases.reported])} {SPLIT_NAMES[cases.reported]} pairs",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from experiments.errors import PlainError
 
@@ -32,6 +33,11 @@ def split_words(arguments: Sequence[str], known: Sequence[str]) -> list[str]:
             result.append(argument)
         before = argument
     return result
+
+
+def assignments(entries: Mapping[str, Any]) -> list[str]:
+    """Configuration entries as arguments after ``with``."""
+    return [f"{name}={value!r}" for name, value in entries.items()]
 
 
 def run_command(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:

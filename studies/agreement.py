@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiments.configuration import Resolved, resolve
 from experiments.errors import PlainError
 from hipreg.evaluation import DEFINITIONS
-from studies.configuration import OURS, Resolved, data_of, resolve
+from studies.configuration import OURS, data_of
 from studies.modes import Mode, halving
 from studies.plan import Plan, find_space
 from studies.space import Space

@@ -15,13 +15,15 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from experiments.capture import terminal_columns
+from experiments.child import why_failed
 from experiments.records import COMPLETED, FAILED, RunRecord, read_records
 from experiments.run_folder import METRICS
 from experiments.runs.tail import read_tail
 from experiments.signals import STOP
+from experiments.words import assignments
 from studies.cells import Cell
 from studies.standing import RESUME, TAKE, WAIT, Present, Standing, standing
-from studies.training import Training, assignments, why_failed
+from studies.training import Training
 from studies.work import TRAIN as PROGRAM
 from studies.workers import Share
 

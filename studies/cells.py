@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.configuration import resolve
 from experiments.errors import PlainError
 from experiments.plain import json_ready
 from experiments.pretrained import starting_weights
 from experiments.resume import CHANGEABLE
 from experiments.settings import architecture
-from studies.configuration import resolve
 
 BASELINE = "baseline"
 """The configuration without any name."""

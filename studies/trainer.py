@@ -14,6 +14,7 @@ from typing import Any
 
 import optuna
 
+from experiments.child import PATIENCE, why_failed
 from experiments.ends import close_if_dead
 from experiments.process import is_gone
 from experiments.records import (
@@ -26,9 +27,10 @@ from experiments.records import (
     read_records,
 )
 from experiments.signals import STOP
+from experiments.words import assignments
 from studies import schema
 from studies.plan import Plan
-from studies.training import PATIENCE, Curve, Training, assignments, data_of, results, why_failed
+from studies.training import Curve, Training, data_of, results
 from studies.trials import earlier_numbers, faster_retry
 
 CLOCKS = timedelta(minutes=1)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import signal
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from experiments import run_folder
-from experiments.ends import close_if_dead
+from experiments import child, run_folder
 from experiments.records import RunRecord, read_record
-from experiments.signals import LIFELINE
 from studies.schema import (
     DICE,
     EPOCHS,
@@ -29,114 +21,17 @@ from studies.schema import (
 )
 from studies.storage import STORAGE
 
-PATIENCE = 120.0
-"""Seconds that a training gets to write its checkpoint and to end."""
-
-_MOST_WORDS = 4000
 _DICE, _SDLOGJ, _FOLDING = "selection/dice", "selection/sdlogj", "selection/folding"
 _COSTS = (SECONDS_PER_PAIR, TRAINING_SECONDS_PER_PAIR, MEMORY_MB)
 
 
-class Training:
-    """A command that records a run, as a child that ends when this process does.
-
-    It has a session of its own, so that Ctrl-C reaches it through this process alone.
-    """
+class Training(child.Training):
+    """A trial's training, of which nothing that it starts or records gets to know the password of
+    the database."""
 
     def __init__(self, command: Sequence[str], runs: Path) -> None:
         """Start ``command``, whose run is recorded under ``runs``."""
-        self._runs = runs
-        self._before = max(run_folder.run_ids(runs), default=0)
-        self._record: RunRecord | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        theirs, self._lifeline = os.pipe()
-        # Nothing that it starts or records gets to know the database's password.
-        environment = {name: value for name, value in os.environ.items() if name != STORAGE}
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs,),
-                start_new_session=True,
-                env={**environment, LIFELINE: str(theirs), "HIPREG_RUNS": str(runs)},
-            )
-        except BaseException:
-            os.close(self._lifeline)
-            self._output.close()
-            raise
-        finally:
-            os.close(theirs)
-
-    def __enter__(self) -> Training:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End it where it still runs, and close its record."""
-        if self.running():
-            self.ask(signal.SIGTERM)
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._lifeline)
-        self._output.close()
-
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
-
-    def ask(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
-
-    def run(self) -> RunRecord | None:
-        """Its run as it is now; None before there is one."""
-        if self._record is None:
-            for run_id in reversed(run_folder.run_ids(self._runs)):
-                if run_id <= self._before:
-                    return None
-                try:
-                    record = read_record(self._runs / str(run_id))
-                except (OSError, ValueError):
-                    continue
-                process = record.document.get("process") or {}
-                # Another machine may record in the same folder, from a process of this number.
-                ours = {"host": platform.node(), "pid": self._process.pid}
-                if ours.items() <= {key: process.get(key) for key in ours}.items():
-                    self._record = record
-                    break
-        return self._record
-
-    def ended_run(self) -> RunRecord | None:
-        """Its run once it has ended, closed where it was killed; None where it made none."""
-        record = self.run()
-        if record is None:
-            return None
-        return close_if_dead(record) or read_record(record.folder)
-
-    @property
-    def killed(self) -> bool:
-        """Whether a signal ended it."""
-        return (self._process.poll() or 0) < 0
-
-    def last_words(self) -> str:
-        """The end of what it printed."""
-        self._output.seek(0)
-        lines = self._output.read()[-_MOST_WORDS:].decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def assignments(entries: Mapping[str, Any]) -> list[str]:
-    """Configuration entries as arguments after ``with``."""
-    return [f"{name}={value!r}" for name, value in entries.items()]
+        super().__init__(command, runs, hidden=frozenset({STORAGE}))
 
 
 class Curve:
@@ -197,10 +92,3 @@ def data_of(record: RunRecord) -> str | None:
     """Data set and fingerprint that a run trained on, as a study names them."""
     data = record.info.get("data")
     return f"{data['dataset']} {data['fingerprint']}" if data else None
-
-
-def why_failed(record: RunRecord) -> str:
-    """The last line of a failed run's traceback."""
-    trace = "".join(record.document.get("fail_trace") or [])
-    lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    return lines[-1] if lines else f"run {record.id} ended as {record.status}"

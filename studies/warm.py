@@ -8,8 +8,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.configuration import resolve
 from experiments.errors import PlainError
-from studies.configuration import resolve
 from studies.modes import feasible
 from studies.schema import DICE, LIMITS, OVERRIDES, WARM
 from studies.space import Space, contains

@@ -18,10 +18,10 @@ from typing import IO
 
 import torch
 
+from experiments.child import PATIENCE
 from experiments.errors import PlainError
 from experiments.signals import LIFELINE, STOP
 from studies.storage import STORAGE
-from studies.training import PATIENCE
 
 logger = logging.getLogger("hipreg.studies")
 

@@ -236,9 +236,9 @@ def described(method: Method, about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def told(arguments: Sequence[str]) -> str:
+def told(arguments: Sequence[str], program: str = PROGRAM) -> str:
     """The command line without the folders of this machine."""
-    words: list[str] = [PROGRAM]
+    words: list[str] = [program]
     skip = False
     for word in arguments:
         name, sign, _ = word.partition("=")

@@ -22,7 +22,8 @@ from hipreg.prediction import Refinement, predict
 from hipreg.types import Size
 
 PEER, MODEL = "peer", "model"
-_OURS = ("torch", "numpy")
+OURS = ("torch", "numpy")
+"""The packages that a result of our own models hangs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def of_peer(peer: Peer, settings: Settings, size: Size) -> Method:
         labels="none",
         size=size,
         settings=settings,
-        versions=_versions(peer.packages),
+        versions=versions_of(peer.packages),
         load=partial(peer.load, settings),
     )
 
@@ -85,8 +86,8 @@ def of_model(source: str, refined: Callable[[Model], Refinement], device: str) -
         kind=MODEL,
         labels=label_use(config),
         size=model.size,
-        settings={"weights": _digest(model), "device": device, **_told(wanted)},
-        versions=_versions(_OURS),
+        settings={"weights": digest(model), "device": device, **_told(wanted)},
+        versions=versions_of(OURS),
         load=partial(_load_model, source, wanted, device),
     )
 
@@ -98,7 +99,7 @@ def _told(wanted: Refinement) -> dict[str, Any]:
     return {"both_directions": wanted.both_directions, "flips": wanted.flips, "steps": 0}
 
 
-def _digest(model: Model) -> str:
+def digest(model: Model) -> str:
     """Stands for a model's weights, wherever they were read from."""
     found = hashlib.sha256()
     for name, tensor in sorted(model.net.state_dict().items()):
@@ -129,7 +130,8 @@ def on_grid(field: Field, size: Size) -> Field:
     return found
 
 
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
+    """The installed version of each package."""
     found = {}
     for package in packages:
         try:

@@ -96,8 +96,8 @@ def read_record(path: Path) -> Record:
         rows = read_rows(table) if table.exists() or len(seconds) > 1 else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlainError(
-            f"{path}: no readable record of a peer ({error}); delete it and the CSV beside it to "
-            "register its pairs anew"
+            f"{path}: no readable record of registered pairs ({error}); delete it and the CSV "
+            "beside it to register its pairs anew"
         ) from error
     record = Record(path, about, {}, rows)
     lacking = record.done - set(seconds)
@@ -120,7 +120,7 @@ def open_record(path: Path, about: Mapping[str, Any]) -> Record:
     different = [
         text
         for key in DECIDING
-        for text in _differences(key, found.about.get(key), wanted.get(key))
+        for text in differences(key, found.about.get(key), wanted.get(key))
     ]
     if different:
         raise PlainError(
@@ -133,13 +133,14 @@ def open_record(path: Path, about: Mapping[str, Any]) -> Record:
     return found
 
 
-def _differences(name: str, there: Any, asked: Any) -> list[str]:
+def differences(name: str, there: Any, asked: Any) -> list[str]:
+    """In what two settings differ, each difference in words that begin with its name."""
     if isinstance(there, dict) and isinstance(asked, dict):
         keys = sorted({*there, *asked})
         return [
             text
             for key in keys
-            for text in _differences(f"{name}.{key}", there.get(key), asked.get(key))
+            for text in differences(f"{name}.{key}", there.get(key), asked.get(key))
         ]
     return [] if there == asked else [f"{name} {there!r} there, {asked!r} asked for"]
 

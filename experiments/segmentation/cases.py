@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from experiments.cases import MONITORED_TRAINING_PAIRS
+from experiments.folds import FOLD, divided
 from hipreg.data import Cohort, describe, load_cohort, splits_for
 from hipreg.data.batches import CaseBank
 
@@ -22,8 +23,8 @@ class SegmentationCases:
         cohort: All cases of the data set.
         fit: The cases to train on.
         held: The cases that are measured, by name: ``train`` (a sample of ``fit``), ``selection``
-            (chooses the best epoch), ``val`` (for reporting alone), and ``fold`` where one of
-            the folds of the training cases is left out.
+            (chooses the best epoch) and ``val`` (for reporting alone); where a fold is left out,
+            ``train`` and ``fold`` alone.
     """
 
     cohort: Cohort
@@ -31,30 +32,14 @@ class SegmentationCases:
     held: Mapping[str, CaseBank]
 
     @property
+    def reported(self) -> str:
+        """The cases that the best weights are measured on at the end."""
+        return FOLD if FOLD in self.held else "val"
+
+    @property
     def labels(self) -> tuple[int, ...]:
         """The label values of the data set."""
         return tuple(sorted(self.cohort.description.labels))
-
-
-def left_out(cases: Sequence[int], *, fold: int | None, folds: int) -> list[int]:
-    """The cases of one fold: every ``folds``-th, so that each case is in exactly one.
-
-    Args:
-        cases: All that are divided.
-        fold: Which, from 0; None for none.
-        folds: How many there are.
-
-    Raises:
-        ValueError: If there is no such fold, or too few cases for so many.
-    """
-    if fold is None:
-        return []
-    if not 2 <= folds <= len(cases) or not 0 <= fold < folds:
-        raise ValueError(
-            f"fold={fold} of folds={folds}: {len(cases)} cases are divided into 2 to "
-            f"{len(cases)} folds, numbered from 0 to one less than there are"
-        )
-    return list(cases[fold::folds])
 
 
 def load_cases(config: Mapping[str, Any], device: torch.device) -> SegmentationCases:
@@ -67,21 +52,16 @@ def load_cases(config: Mapping[str, Any], device: torch.device) -> SegmentationC
     data_dir = Path(config["data_dir"]) if config["data_dir"] else None
     cohort = load_cohort(description.name, data_dir=data_dir)
     splits = splits_for(description)
-    usable = splits.fit[: config["max_cases"]]
-    apart = left_out(usable, fold=config["fold"], folds=config["folds"])
-    fit = [case for case in usable if case not in set(apart)]
-    held = {
-        "train": fit[:MONITORED_TRAINING_PAIRS],
-        "fold": apart,
-        "selection": list(splits.selection),
-        "val": list(splits.val),
-    }
+    fit, apart = divided(splits, config)
+    held = {"train": fit[:MONITORED_TRAINING_PAIRS]}
+    if apart:
+        held[FOLD] = apart
+    else:
+        if not config["merge_selection"]:
+            held["selection"] = list(splits.selection)
+        held["val"] = list(splits.val)
     return SegmentationCases(
         cohort=cohort,
         fit=CaseBank.of(cohort, fit, device=device),
-        held={
-            name: CaseBank.of(cohort, cases, device=device)
-            for name, cases in held.items()
-            if cases
-        },
+        held={name: CaseBank.of(cohort, cases, device=device) for name, cases in held.items()},
     )

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.configs import choose_dataset
+from sacred import Experiment
+
+from experiments.configs import add_named, choose_dataset
+from experiments.folds import fold_words
 
 QUICK: Mapping[str, Any] = {
     "profile": "quick",
@@ -22,10 +25,11 @@ BEST: Mapping[str, Any] = {
     "profile": "best",
     "widths": [48, 96, 160],
     "blocks": [1, 1, 2],
-    "epochs": 60,
-    # Alone, at the end of the learning rate's cycle: the selection cases are too few to tell the
-    # last epochs apart (results/records/trials/README.md).
-    "eval_every": 60,
+    # The selection cases are too few to tell the last epochs apart, and teach more than they
+    # choose (results/records/trials/README.md).
+    "merge_selection": True,
+    "epochs": 120,
+    "eval_every": 120,
 }
 
 DEBUG: Mapping[str, Any] = {
@@ -41,10 +45,7 @@ DEBUG: Mapping[str, Any] = {
 
 def row_name(config: Mapping[str, Any]) -> str:
     """The name of a run in lists: its profile and the fold that it leaves out."""
-    words = ["segment", config["profile"]]
-    if config["fold"] is not None:
-        words.append(f"fold {config['fold']} of {config['folds']}")
-    return " ".join(words)
+    return " ".join(["segment", config["profile"], *fold_words(config)])
 
 
 def base() -> None:
@@ -54,8 +55,9 @@ def base() -> None:
     data_dir = None  # folder of the data; None: the variable HIPREG_DATA, then data/
     dataset = choose_dataset(data_dir, synthetic_if_none)  # a file of hipreg/data/datasets
     crop_size = "tight"  # [D, H, W] seen by the network; None: the whole grid; "tight": all fit
-    fold = None  # leave out this one of the folds of the training cases, from 0; None: none
+    fold = None  # leave out this part of all training cases, from 0; then no epoch is chosen
     folds = 5  # parts that the training cases are divided into where one is left out
+    merge_selection = False  # train on the selection cases too; then no epoch is chosen
     # --- network
     widths = [32, 64, 128]  # channels of each level, finest first; multiples of 16 are fast
     blocks = [1, 1, 1]  # residual blocks of each level, down and up again
@@ -111,3 +113,9 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "synthetic": ("synthetic cases instead of MRI; needs no data", {"dataset": "synthetic"}),
 }
 """Named configurations: what each is for, and the entries that it changes."""
+
+
+def add_segmentation_configs(experiment: Experiment) -> None:
+    """Give an experiment the base configuration and the named ones."""
+    experiment.config(base)
+    add_named(experiment, NAMED)

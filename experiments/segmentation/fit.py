@@ -15,6 +15,7 @@ from sacred.run import Run
 from experiments import outputs
 from experiments.course import Course
 from experiments.errors import said_plainly
+from experiments.folds import FOLD, LAST_EPOCH, SPLIT_NAMES, provenance_of_fold
 from experiments.segmentation import settings
 from experiments.segmentation.cases import SegmentationCases
 from experiments.settings import crop, inference
@@ -31,7 +32,14 @@ from hipreg.evaluation.segmentation import (
 )
 from hipreg.files import replacing
 from hipreg.models import SegmentationNet, build_net, load_checkpoint, parameter_count
-from hipreg.training import Hook, TrainingState, WeightAverage, segmentation_step, train_by
+from hipreg.training import (
+    BY_DICE,
+    Hook,
+    TrainingState,
+    WeightAverage,
+    segmentation_step,
+    train_by,
+)
 from hipreg.types import Labelled
 
 logger = logging.getLogger(__name__)
@@ -40,7 +48,7 @@ logger = logging.getLogger(__name__)
 def fit(
     run: Run, config: Mapping[str, Any], cases: SegmentationCases, folder: Path
 ) -> float | None:
-    """Train, then evaluate the best weights on the validation cases.
+    """Train, then evaluate the best weights on the cases that are reported.
 
     Args:
         run: Gets metrics and artifacts.
@@ -57,7 +65,14 @@ def fit(
             net, state = start(config, cases)
             size = crop(config, cases.cohort, "crop_size", multiple=net.size_multiple)
             evaluator = Evaluator(net, cases, inference(config, size), tuple(config["flips"]))
-        course = Course.begin(run, config, folder, state, weights=weights)
+        course = Course.begin(
+            run,
+            config,
+            folder,
+            state,
+            weights=weights,
+            criterion=BY_DICE if "selection" in cases.held else LAST_EPOCH,
+        )
     course.go(
         lambda hooks: optimise(state, config, cases, evaluator.inference, hooks=hooks),
         monitor=evaluator.monitor,
@@ -134,7 +149,7 @@ def optimise(
 
 def provenance(run: Run, config: Mapping[str, Any], cases: SegmentationCases) -> dict[str, Any]:
     """What is stored with the weights, the cases that they have not seen among it."""
-    apart = cases.held.get("fold")
+    apart = cases.held[FOLD].cases if FOLD in cases.held else ()
     return {
         "run": run._id,
         "name": config["name"],
@@ -142,9 +157,7 @@ def provenance(run: Run, config: Mapping[str, Any], cases: SegmentationCases) ->
         "fingerprint": cases.cohort.fingerprint,
         "seed": config["seed"],
         "flips": list(config["flips"]),
-        "fold": config["fold"],
-        "folds": None if apart is None else config["folds"],
-        "left_out": [] if apart is None else list(apart.cases),
+        **provenance_of_fold(config, apart),
     }
 
 
@@ -180,20 +193,22 @@ class Evaluator:
 
 
 def finish(evaluator: Evaluator, course: Course) -> None:
-    """Evaluate the best weights on the validation cases and draw what is worth looking at."""
+    """Evaluate the best weights on the reported cases and draw what is worth looking at."""
     net, folder, history = evaluator.net, course.folder, course.record.history
+    split = evaluator.cases.reported
     net.load_state_dict(load_checkpoint(course.best_weights()).weights)
     net.eval()
-    rows = evaluator.on("val")
-    write_cases(folder / "cases_val.csv", rows)
+    rows = evaluator.on(split)
+    write_cases(folder / f"cases_{split}.csv", rows)
     outputs.write_history(folder / "history.csv", history)
     outputs.draw_curves(folder / "curves.png", history)
     draw_panel(folder / "panel.png", evaluator, rows)
     figures = aggregate_cases(rows)
     labels = ", ".join(f"{figures[f'dice/label_{label}']:.3f}" for label in evaluator.cases.labels)
     logger.info(
-        "Best weights on the %d validation cases: Dice %.3f (%s), Dice30 %.3f, HD95 %.2f",
-        len(evaluator.cases.held["val"].cases),
+        "Best weights on the %d %s cases: Dice %.3f (%s), Dice30 %.3f, HD95 %.2f",
+        len(evaluator.cases.held[split].cases),
+        SPLIT_NAMES[split],
         figures["dice"],
         labels,
         figures["dice30"],
@@ -211,8 +226,8 @@ def write_cases(path: Path, rows: Sequence[CaseMetrics]) -> None:
 
 
 def draw_panel(path: Path, evaluator: Evaluator, rows: Sequence[CaseMetrics]) -> None:
-    """Draw the worst, the median and the best validation case."""
-    bank = evaluator.cases.held["val"]
+    """Draw the worst, the median and the best of the reported cases."""
+    bank = evaluator.cases.held[evaluator.cases.reported]
     dice = {
         case: aggregate_cases([row for row in rows if row.case == case])["dice"]
         for case in bank.cases

@@ -190,21 +190,28 @@ def _interval(low: float, high: float, metric: Metric) -> str:
 
 
 def _difference(row: Row, metric: Metric, found: Against) -> tuple[Cell, ...]:
-    difference = number(found.difference, metric.digits)
-    sign = "+" if found.difference > 0 and float(difference.replace("inf", "1")) else ""
+    difference = difference_cell(found, metric)
     return (
         Cell(row.method),
         Cell(f"{metric.title} {metric.arrow}"),
-        Cell(sign + difference),
-        Cell(_interval(found.low, found.high, metric) or NONE),
-        Cell(_p(found.p)),
-        Cell(_p(found.p_holm)),
+        Cell(difference.text),
+        Cell(difference.under or NONE),
+        Cell(p_words(found.p)),
+        Cell(p_words(found.p_holm)),
         Cell(number(found.effect, 2)),
         Cell(str(found.n)),
     )
 
 
-def _p(value: float) -> str:
+def difference_cell(found: Against, metric: Metric) -> Cell:
+    """A difference with its sign, above its interval."""
+    difference = number(found.difference, metric.digits)
+    sign = "+" if found.difference > 0 and float(difference.replace("inf", "1")) else ""
+    return Cell(sign + difference, _interval(found.low, found.high, metric))
+
+
+def p_words(value: float) -> str:
+    """A p-value in a table; "-" for nan."""
     if isnan(value):
         return NONE
     return "<0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from experiments.words import assignments
 from pages.grid import NONE, Cell, Grid, Mark
 from studies import schema
 from studies.reporting.view import (
@@ -21,7 +22,6 @@ from studies.reporting.view import (
     View,
     kind,
 )
-from studies.training import assignments
 
 _COSTS = (schema.SECONDS_PER_PAIR, schema.MEMORY_MB, schema.EPOCHS)
 _LONGEST = 60

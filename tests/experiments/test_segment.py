@@ -15,16 +15,18 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.folds import LAST_EPOCH, left_out
 from experiments.plain import plain
 from experiments.records import read_metrics
 from experiments.resume import ResumeError, command_line
 from experiments.segment import experiment
-from experiments.segmentation.cases import SegmentationCases, left_out, load_cases
+from experiments.segmentation.cases import SegmentationCases, load_cases
 from experiments.segmentation.fit import Evaluator, optimise, provenance, start
 from experiments.settings import inference
+from hipreg.data import splits_for
 from hipreg.evaluation.segmentation import segment_cases
 from hipreg.models import load_checkpoint
-from hipreg.training import Evaluate, SaveCheckpoints
+from hipreg.training import BY_DICE, Evaluate, SaveCheckpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"crop_size": 32, "threads": 1, "max_cases": 6, "folds": 3, "epochs": 1}
@@ -67,13 +69,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_run_is_recorded_with_every_number_and_file(finished: Path) -> None:
     assert json.loads((finished / "run.json").read_text())["status"] == "COMPLETED"
     series = read_metrics(finished / "metrics.jsonl")
-    for split in ("train", "fold", "selection", "val"):
+    for split in ("train", "fold"):
         assert {f"{split}/dice", f"{split}/hd95", f"{split}/dice/label_1"} <= set(series)
+    assert not {name for name in series if name.startswith(("selection/", "val/"))}
     assert {"train/loss", "train/loss/dice", "train/weighted/cross_entropy"} <= set(series)
     assert {path.name for path in (finished / "artifacts").iterdir()} == {
         "best.pt",
         "last.pt",
-        "cases_val.csv",
+        "cases_fold.csv",
         "history.csv",
         "curves.png",
         "panel.png",
@@ -81,9 +84,13 @@ def test_run_is_recorded_with_every_number_and_file(finished: Path) -> None:
 
 
 def test_checkpoint_names_the_cases_that_it_has_not_seen(finished: Path) -> None:
-    metadata = load_checkpoint(finished / "artifacts" / "best.pt").metadata
-    assert (metadata["fold"], metadata["folds"]) == (0, 3)
-    assert len(metadata["left_out"]) == 2
+    best, last = (
+        load_checkpoint(finished / "artifacts" / f"{name}.pt") for name in ("best", "last")
+    )
+    assert (best.metadata["fold"], best.metadata["folds"]) == (0, 3)
+    assert len(best.metadata["left_out"]) == 2
+    # The fold chooses no epoch, however its Dice went.
+    assert best.metadata["epoch"] == last.metadata["epoch"] == 1
 
 
 def test_run_is_resumed_by_its_own_command_alone(finished: Path) -> None:
@@ -115,32 +122,52 @@ def test_fold_is_measured_and_not_trained_on(cases: SegmentationCases) -> None:
     apart = set(cases.held["fold"].cases)
     assert len(apart) == 2
     assert not apart & set(cases.fit.cases)
-    assert not set(cases.held["val"].cases) & set(cases.fit.cases)
+    assert set(cases.held) == {"train", "fold"}
 
 
-def trained_on(cases: SegmentationCases, folder: Path) -> Mapping[str, np.ndarray[Any, Any]]:
-    """Weights and predicted validation labels of a short training whose best epoch is kept."""
-    config = configuration(fold=0)
+def test_folds_of_all_training_cases_hold_selection_cases_too() -> None:
+    found = [
+        load_cases(configuration(fold=k, max_cases=None), torch.device("cpu")) for k in (0, 1)
+    ]
+    splits = splits_for(found[0].cohort.description)
+    for cases in found:
+        apart = cases.held["fold"].cases
+        assert sorted((*apart, *cases.fit.cases)) == list(splits.train)
+    assert set(splits.selection) & set(found[0].held["fold"].cases)
+    assert set(splits.selection) & set(found[0].fit.cases)
+
+
+def trained_on(
+    cases: SegmentationCases, folder: Path, fold: int | None
+) -> Mapping[str, np.ndarray[Any, Any]]:
+    """Weights of a short training, and the labels that it predicts for the reported cases."""
+    config = configuration(fold=fold)
     net, state = start(config, cases)
     evaluator = Evaluator(net, cases, inference(config, (32, 32, 32)), ())
-    saving = SaveCheckpoints(folder, net.architecture, metadata={}, every=1, epochs=1)
+    criterion = BY_DICE if fold is None else LAST_EPOCH
+    saving = SaveCheckpoints(
+        folder, net.architecture, metadata={}, every=1, epochs=1, criterion=criterion
+    )
     hooks = [Evaluate(evaluator.monitor, every=1, epochs=1), saving]
     optimise(state, config, cases, evaluator.inference, hooks=hooks)
-    weights = load_checkpoint(folder / "best.pt").weights
+    weights = load_checkpoint(folder / ("best.pt" if fold is None else "last.pt")).weights
     net.load_state_dict(weights)
-    images = cases.held["val"].images[:4]
+    images = cases.held[cases.reported].images[:2]
     found = np.stack(list(segment_cases(net.eval(), images, evaluator.inference)))
     return {name: value.numpy() for name, value in weights.items()} | {"found": found}
 
 
-def test_shuffled_validation_labels_change_no_weight_and_no_prediction(
-    cases: SegmentationCases, tmp_path: Path
+@pytest.mark.parametrize("fold", [None, 0])
+def test_shuffled_labels_of_reported_cases_change_no_weight_and_no_prediction(
+    fold: int | None, tmp_path: Path
 ) -> None:
-    val = cases.held["val"]
-    shuffled = replace(val, labels=val.labels.flip(0, 2))
-    assert not torch.equal(shuffled.labels, val.labels)
-    first = trained_on(cases, tmp_path / "as they are")
-    other = trained_on(replace(cases, held={**cases.held, "val": shuffled}), tmp_path / "shuffled")
+    cases = load_cases(configuration(fold=fold), torch.device("cpu"))
+    held = cases.held[cases.reported]
+    shuffled = replace(held, labels=held.labels.flip(0, 2))
+    assert not torch.equal(shuffled.labels, held.labels)
+    first = trained_on(cases, tmp_path / "as they are", fold)
+    changed = replace(cases, held={**cases.held, cases.reported: shuffled})
+    other = trained_on(changed, tmp_path / "shuffled", fold)
     assert all(np.array_equal(first[name], other[name]) for name in first)
 
 
@@ -149,6 +176,6 @@ def test_provenance_without_a_fold_names_no_cases(cases: SegmentationCases) -> N
         _id = None
 
     config = configuration()
-    whole = replace(cases, held={"val": cases.held["val"]})
+    whole = replace(cases, held={"val": cases.held["fold"]})
     found = provenance(Unrecorded(), config, whole)  # type: ignore[arg-type]
     assert (found["fold"], found["left_out"]) == (None, [])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Series = Sequence[tuple[float, float]]
 """(step, value) in the order of the steps."""
 
-_SPLITS = {"train": ":", "val": "-", "selection": "--"}
+_SPLITS = {"train": ":", "val": "-", "selection": "--", "fold": "-."}
 """Line style of each split; a name may begin with one of them."""
 
 _COLUMNS = 3
@@ -28,9 +28,9 @@ def learning_curves(
 ) -> None:
     """Draw one chart per quantity: "val/dice", "val/dice/label_1" and "train/dice" share one.
 
-    A name is the split (train, val, selection; optional), the quantity, and what of it, with "/"
-    between. "30", "_30" and "_2020" behind a quantity stay in its chart. Values that are nan or
-    inf leave a gap.
+    A name is the split (train, val, selection, fold; optional), the quantity, and what of it, with
+    "/" between. "30", "_30" and "_2020" behind a quantity stay in its chart. Values that are nan
+    or inf leave a gap.
 
     Args:
         path: The PNG file, written whole or not at all; its folder must exist.

@@ -105,7 +105,7 @@ def test_damaged_record_is_said(
 ) -> None:
     (tmp_path / "identity.json").write_text((done / "identity.json").read_text()[:-20])
     assert run(tmp_path, "identity") == 1
-    assert "identity.json: no readable record of a peer" in said(capsys)
+    assert "identity.json: no readable record of registered pairs" in said(capsys)
 
 
 def test_missing_program_is_said_before_anything_runs(
