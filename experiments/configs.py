@@ -81,7 +81,7 @@ def row_name(profile: str, config: Mapping[str, Any]) -> str:
         "no_sym": usual["symmetric"] and not config["symmetric"],
         "pretrain": config["init_from"] is not None,
         "merge": config["merge_train_val"],
-        "no_lcc": config["weight_lcc"] == 0,
+        "no_lcc": config["weight_lcc"] == 0 and profile != "best",
         "mse": config["weight_mse"] > 0,
         "no_dice": config["weight_dice"] == 0,
         "no_regularisation": not any(config[f"weight_{term}"] for term in PENALTIES),
@@ -110,6 +110,7 @@ def base() -> None:
     val_crop_size = None  # the same for evaluation; None: as crop_size
     # --- network
     model = "vnet"  # vnet (the published one, whose entries follow) or velocity (see the end)
+    antisymmetric = True  # velocity: exchanging images changes its sign, and nothing else
     segmenter = None  # velocity: a run or weights whose predicted labels the network is shown
     channels = PUBLISHED_CHANNELS  # channels of each level before multiplication
     channel_multiplication = 8  # factor on all channels; may be a fraction

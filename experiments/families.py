@@ -19,7 +19,6 @@ def families() -> None:
     shown_labels = True  # guided: to the network too, and not to instance optimisation alone
     segmenter_flips = []  # axes (0, 1, 2) that predicted labels are averaged over mirrorings along
     segmenter_shifted = False  # average them over images moved by a voxel, too, at test time
-    antisymmetric = True  # exchanging the images changes the sign of the velocity, nothing else
     # --- instance optimisation of a velocity; None: as is usual, with predicted labels or without
     instance_lcc = None  # weight of 1 - LCC of the images
     instance_dice = None  # of 1 - expected Dice of predicted labels
