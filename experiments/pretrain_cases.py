@@ -83,6 +83,10 @@ def load_pretraining(config: Mapping[str, Any], device: torch.device) -> Cases:
         raise ValueError("a pretraining never sees validation cases: merge_train_val must be off")
     if config["fold"] is not None:
         raise ValueError("a pretraining leaves out no fold: fold must be None")
+    if config["merge_selection"]:
+        raise ValueError(
+            "selection cases choose a pretraining's epoch: merge_selection must be off"
+        )
     if source == SYNTH:
         return shapes(config, device)
     return unlabelled(config, device) if source == SELF else brains(config, device)

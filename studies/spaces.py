@@ -95,8 +95,19 @@ def architecture(trial: BaseTrial) -> Entries:
     }
 
 
-@space("all of the above together", inverse=_all_of)
+@space("the four above together", inverse=_all_of)
 def full(trial: BaseTrial) -> Entries:
     """Weights, window, width and shape."""
     parts = (loss_weights, lcc_window, channels, architecture)
     return {name: value for part in parts for name, value in part(trial).items()}
+
+
+@space("learning rate and its schedule, LCC window and loss weights", inverse=_ratios)
+def recipe(trial: BaseTrial) -> Entries:
+    """How a given network is trained."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        "schedule": trial.suggest_categorical("schedule", ["constant", "cosine", "one_cycle"]),
+        **lcc_window(trial),
+        **loss_weights(trial),
+    }

@@ -79,6 +79,8 @@ def test_switches_of_the_velocity_family_are_words_of_a_row() -> None:
     ):
         assert configuration(dataset="synthetic", **entries)["name"] == name
     assert configuration("guided", instance_steps=40, segmenter=3)["name"] == "guided instance"
+    directional = configuration("guided", antisymmetric=False, segmenter=3, weight_lcc=0.0)
+    assert directional["name"] == "guided directional no_lcc"
     assert configuration("best")["name"] == "best"
 
 

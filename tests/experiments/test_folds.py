@@ -10,7 +10,7 @@ import torch
 
 from experiments.cases import fold_pairs, load_cases
 from experiments.errors import PlainError
-from experiments.folds import refuse_seen
+from experiments.folds import LAST_EPOCH, refuse_seen
 from experiments.segmenters import refuse_seen_segmenter
 from hipreg.data import CasePair, describe, splits_for
 from hipreg.models import Checkpoint, build_net, save_checkpoint
@@ -43,6 +43,13 @@ def test_without_a_fold_selection_cases_choose_and_are_not_trained_on() -> None:
     cases = load_cases(config_of(), CPU)
     assert cases.fit.cases == splits_for(SMALL).fit  # type: ignore[attr-defined]
     assert (cases.criterion.metric, cases.reported, cases.apart) == ("selection/dice", "val", ())
+
+
+def test_merged_selection_cases_are_trained_on_and_choose_nothing() -> None:
+    cases = load_cases(config_of(merge_selection=True), CPU)
+    assert cases.fit.cases == splits_for(SMALL).train  # type: ignore[attr-defined]
+    assert set(cases.pairs) == {"train", "val"}
+    assert (cases.criterion, cases.reported) == (LAST_EPOCH, "val")
 
 
 def test_pairs_of_a_fold_are_those_of_the_official_rule_without_a_case_and_itself() -> None:
