@@ -17,7 +17,7 @@ from hipreg.data import CasePair, Cohort, load_cohort, pairs_for, splits_for
 from hipreg.data.augment import central_crop
 from hipreg.data.batches import CaseBank
 from hipreg.evaluation.network import extend
-from hipreg.models import Model
+from hipreg.models import FlowNet, Model
 from hipreg.prediction import Refinement, predict
 from hipreg.prediction.velocity import VelocityGoal
 
@@ -82,7 +82,16 @@ def goal_entry(text: str) -> tuple[str, float | bool]:
 
 
 def refinement(options: argparse.Namespace, model: Model) -> Refinement:
-    """The test-time options of a command line for a model."""
+    """The test-time options of a command line for a model.
+
+    Raises:
+        ValueError: They are impossible, or not for such a model.
+    """
+    if options.goal and not isinstance(model.net, FlowNet):
+        raise ValueError(
+            f"--goal is what velocities are optimised for, and {model.name} predicts none; leave "
+            "it out, or give another model"
+        )
     own = Refinement.of(model, steps=options.steps)
     return replace(
         own,
