@@ -82,7 +82,9 @@ def upsample(field: Float[Tensor, "B C d h w"], size: Size) -> Float[Tensor, "B 
 
 @cache
 def _operator(coarse: int, full: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    return upsample_matrix(coarse, full, "linear").to(device, dtype)
+    # A tensor of inference mode could never serve a gradient that comes after an evaluation.
+    with torch.inference_mode(False):
+        return upsample_matrix(coarse, full, "linear").to(device, dtype)
 
 
 @dataclass(frozen=True, slots=True)

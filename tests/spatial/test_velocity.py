@@ -148,3 +148,13 @@ def test_reading_at_displaced_places_has_the_gradients_of_finite_differences() -
     found = torch.autograd.grad(warp_held(*single), single, upstream.float())
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one.double(), other, atol=1e-4, rtol=1e-4)
+
+
+def test_what_an_evaluation_met_first_still_gives_gradients() -> None:
+    size = (20, 12, 28)  # which no other test has
+    velocity = torch.zeros(1, 3, 10, 6, 14)
+    with torch.inference_mode():
+        VelocityIntegration(size)(velocity)
+    leaf = velocity.requires_grad_()
+    VelocityIntegration(size)(leaf).sum().backward()
+    assert leaf.grad is not None
