@@ -67,8 +67,8 @@ IMAGES = VelocityGoal()
 
 LABELS = VelocityGoal(
     lcc=0.0,
-    diffusion=0.3,
-    divergence=1.0,
+    diffusion=0.15,
+    divergence=0.4,
     both_directions=False,
     learning_rate=0.2,
     tolerance=1e-3,
