@@ -90,5 +90,5 @@ def refuse_seen(checkpoint: Checkpoint, apart: Sequence[int], what: str) -> None
     if seen:
         raise PlainError(
             f"{what} was trained on {len(seen)} of the {len(apart)} cases that are to be left out "
-            f"(case {seen[0]}, for one); it takes one that was trained with the same fold and folds"
+            f"(case {seen[0]}, for one); it takes one of the same fold and folds"
         )
