@@ -80,6 +80,7 @@ def test_table_of_variants_holds_what_was_chosen() -> None:
     for name, values in (("lcc", {0, 1, 2}), ("dice", {2, 5, 10}), ("diffusion", {0.3, 1, 3, 10})):
         there = {getattr(variant.goal, name) for variant in [*found.values(), Variant()]}
         assert there == values
+    assert Variant() not in found.values()
     assert not found["not shifted"].shifted
     assert found["zero start"].start == "zero"
 
