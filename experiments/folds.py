@@ -90,7 +90,6 @@ def refuse_seen(checkpoint: Checkpoint, apart: Sequence[int], what: str) -> None
     seen = sorted(set(apart) - set(checkpoint.metadata.get(LEFT_OUT) or ()))
     if seen:
         raise PlainError(
-            f"{what} was trained on {len(seen)} of the {len(apart)} cases that this training is "
-            f"to leave out (case {seen[0]}, for one): give one that was trained with the same "
-            "fold and folds"
+            f"{what} was trained on {len(seen)} of the {len(apart)} cases that are to be left out "
+            f"(case {seen[0]}, for one); it takes one of the same fold and folds"
         )

@@ -94,25 +94,21 @@ def measure_fold(
         PlainError: A network has seen a case of the fold, or an earlier record is of others.
         StoppedError: This process was asked to end.
     """
-    pairs = fold.pairs
-    if all(set(pairs) <= done(fold, row) for row in rows):
-        return
     device = settings.device(next(iter(networks.values())).config)
+    # Where all is done, too: a network that was trained anew since is told of.
     models = {name: unseen_model(record, fold.cases) for name, record in networks.items()}
     ways = [way_of(row, models, fold, about) for row in rows]
+    todo = [(pair, way) for pair in fold.pairs for way in ways if pair not in way.record.done]
+    if not todo:
+        return
     bar.begin(PAIRS, f"measuring, {fold.name}")
     _warm_up(models.values(), fold, device)
-    count = 0
-    for pair in pairs:
-        for way in ways:
-            if pair in way.record.done:
-                continue
-            if STOP.asked is not None:
-                raise StoppedError
-            register(way, pair, fold, device)
-            count += 1
-            bar.at(count)
-    bar.say(f"{fold.name}: {len(pairs)} pairs, {len(rows)} rows")
+    for count, (pair, way) in enumerate(todo, start=1):
+        if STOP.asked is not None:
+            raise StoppedError
+        register(way, pair, fold, device)
+        bar.at(count)
+    bar.say(f"{fold.name}: {len(fold.pairs)} pairs, {len(rows)} rows")
 
 
 def register(way: Way, pair: CasePair, fold: Fold, device: torch.device) -> None:

@@ -62,25 +62,29 @@ class Trainer:
         done = epochs_of(found)
         self.bar.begin(kind_of(stage), stage.name)
         with Training(command(stage, found, guide), self.runs) as training:
-            asked = False
-            while training.running():
-                if STOP.asked is not None and not asked:
-                    training.ask(STOP.asked)
-                    asked = True
-                self.bar.at(max(0, epochs_of(training.run()) - done))
-                time.sleep(POLL)
+            self._follow(training, done)
             record = training.ended_run()
             if STOP.asked is not None:
                 raise StoppedError
             if record is None:
                 raise PlainError(f"{stage.name}: {training.last_words()}")
-        self.bar.at(max(0, epochs_of(record) - done))
         if record.status != COMPLETED:
             why = why_failed(record) if record.status == FAILED else f"ended as {record.status}"
             where = record.folder / CAPTURED
             raise PlainError(f"{stage.name}, run {record.id}: {why}; see {where}")
         self.bar.say(f"{stage.name}: run {record.id}")
         return record
+
+    def _follow(self, training: Training, done: int) -> None:
+        """Show how far a training is until it ends; it is asked to where this process is."""
+        asked = False
+        while training.running():
+            if STOP.asked is not None and not asked:
+                training.ask(STOP.asked)
+                asked = True
+            self.bar.at(max(0, epochs_of(training.run()) - done))
+            time.sleep(POLL)
+        self.bar.at(max(0, epochs_of(training.run()) - done))
 
 
 def command(stage: Stage, found: RunRecord | None, guide: RunRecord | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -19,6 +19,14 @@ NETWORK, ZERO = "network", "zero"
 """Where the optimisation of a velocity starts."""
 
 
+GOAL = VelocityGoal()
+"""What the optimisation of the reference minimises."""
+
+STEPS = (0, 20, 40)
+WEIGHTS = {"lcc": (0.0, 1.0, 2.0), "dice": (2.0, 5.0, 10.0), "diffusion": (0.3, 1.0, 3.0, 10.0)}
+"""What is tried of each, that of the reference among it or not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """How pairs are registered by a trained network.
@@ -31,7 +39,7 @@ class Variant:
     """
 
     steps: int = 40
-    goal: VelocityGoal = field(default_factory=VelocityGoal)
+    goal: VelocityGoal = GOAL
     shifted: bool = True
     start: str = NETWORK
 
@@ -63,11 +71,11 @@ class Variant:
 
 def variants() -> Mapping[str, Variant]:
     """What is compared with ``Variant()``, by name."""
-    found = {f"steps {steps}": Variant(steps=steps) for steps in (0, 20)}
-    for name, values in (("lcc", (0, 2)), ("dice", (2, 10)), ("diffusion", (0.3, 3, 10))):
+    found = {f"steps {steps}": Variant(steps=steps) for steps in STEPS}
+    for name, values in WEIGHTS.items():
         for value in values:
-            goal = replace(VelocityGoal(), **{name: float(value)})
-            found[f"{name} {value:g}"] = Variant(goal=goal)
+            found[f"{name} {value:g}"] = Variant(goal=replace(GOAL, **{name: value}))
+    found = {name: variant for name, variant in found.items() if variant != Variant()}
     return found | {"not shifted": Variant(shifted=False), "zero start": Variant(start=ZERO)}
 
 
