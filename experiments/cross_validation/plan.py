@@ -42,12 +42,16 @@ class Recipe:
         return (*self.segment, *ONCE[:1]) if kind == SEGMENT else (*self.register, *ONCE)
 
 
+_LIKE_BEST = (
+    "precision=bfloat16",
+    "antisymmetric=False",
+    "weight_lcc=0.0",
+    "weight_diffusion=0.5",
+)
 _TINY = ("velocity_channels=[8,8]", "velocity_encoder=[1,1]", "velocity_decoder=[1,1]")
 RECIPES: Mapping[str, Recipe] = {
     "best": Recipe(("best",), ("best",)),
-    "quick": Recipe(
-        ("quick",), ("guided", "synthetic_if_none=True", "precision=bfloat16", "epochs=10")
-    ),
+    "quick": Recipe(("quick",), ("guided", "synthetic_if_none=True", *_LIKE_BEST, "epochs=10")),
     "debug": Recipe(("debug",), ("guided", "debug", *_TINY)),
 }
 """What can be cross-validated, by the first word after ``with``."""

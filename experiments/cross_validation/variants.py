@@ -11,19 +11,15 @@ import torch
 from hipreg.models import FlowNet, Guidance, GuidedNet, Model
 from hipreg.models.velocity_net import STRIDE
 from hipreg.prediction import Refinement
-from hipreg.prediction.velocity import VelocityGoal
+from hipreg.prediction.velocity import LABELS, VelocityGoal
 from hipreg.spatial import VelocityIntegration
 from hipreg.types import Image, Registration
 
 NETWORK, ZERO = "network", "zero"
 """Where the optimisation of a velocity starts."""
 
-
-GOAL = VelocityGoal()
-"""What the optimisation of the reference minimises."""
-
 STEPS = (0, 20, 40)
-WEIGHTS = {"lcc": (0.0, 1.0, 2.0), "dice": (2.0, 5.0, 10.0), "diffusion": (0.3, 1.0, 3.0, 10.0)}
+WEIGHTS = {"lcc": (0.0, 1.0), "diffusion": (0.15, 0.5, 1.5), "divergence": (0.0, 0.4, 1.5)}
 """What is tried of each, that of the reference among it or not."""
 
 
@@ -39,14 +35,14 @@ class Variant:
     """
 
     steps: int = 40
-    goal: VelocityGoal = GOAL
+    goal: VelocityGoal = LABELS
     shifted: bool = True
     start: str = NETWORK
 
     @property
     def refinement(self) -> Refinement:
         """What is done beside the network's prediction."""
-        return Refinement(steps=self.steps, goal=self.goal)
+        return Refinement(steps=self.steps, goal=asdict(self.goal))
 
     def told(self) -> dict[str, Any]:
         """As it is recorded."""
@@ -74,9 +70,13 @@ def variants() -> Mapping[str, Variant]:
     found = {f"steps {steps}": Variant(steps=steps) for steps in STEPS}
     for name, values in WEIGHTS.items():
         for value in values:
-            found[f"{name} {value:g}"] = Variant(goal=replace(GOAL, **{name: value}))
+            found[f"{name} {value:g}"] = Variant(goal=replace(LABELS, **{name: value}))
     found = {name: variant for name, variant in found.items() if variant != Variant()}
-    return found | {"not shifted": Variant(shifted=False), "zero start": Variant(start=ZERO)}
+    return found | {
+        "both directions": Variant(goal=replace(LABELS, both_directions=True)),
+        "not shifted": Variant(shifted=False),
+        "zero start": Variant(start=ZERO),
+    }
 
 
 class AtRest(FlowNet):

@@ -12,12 +12,13 @@ from experiments.configuration import resolve
 from experiments.cross_validation.campaign import Campaign, agreed, campaign_of
 from experiments.cross_validation.plan import PROGRAMS, REGISTER, SEGMENT, Plan, plan_of
 from experiments.cross_validation.training import command, refuse_other_guide
-from experiments.cross_validation.variants import Variant, variants
+from experiments.cross_validation.variants import WEIGHTS, Variant, variants
 from experiments.errors import PlainError
 from experiments.records import RunRecord
 from experiments.run_folder import write_json
 from experiments.segmentation import cases as segmentation
 from hipreg.data import splits_for
+from hipreg.prediction.velocity import LABELS
 
 WORDS = ("debug", "dataset=synthetic_small", "crop_size=32", "threads=1", "max_cases=None")
 WIDE, LONG = "wide=widths=[32,16]", "long=epochs=3"
@@ -77,12 +78,13 @@ def test_every_row_changes_one_thing_of_the_reference(campaign: Campaign) -> Non
 def test_table_of_variants_holds_what_was_chosen() -> None:
     found = variants()
     assert {found[f"steps {n}"].steps for n in (0, 20)} | {Variant().steps} == {0, 20, 40}
-    for name, values in (("lcc", {0, 1, 2}), ("dice", {2, 5, 10}), ("diffusion", {0.3, 1, 3, 10})):
+    for name, values in WEIGHTS.items():
         there = {getattr(variant.goal, name) for variant in [*found.values(), Variant()]}
-        assert there == values
+        assert there == {*values, getattr(LABELS, name)}
     assert Variant() not in found.values()
     assert not found["not shifted"].shifted
     assert found["zero start"].start == "zero"
+    assert found["both directions"].goal.both_directions
 
 
 def test_a_training_is_begun_with_its_words_and_gone_on_with_by_its_number(
