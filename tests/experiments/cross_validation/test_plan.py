@@ -175,7 +175,7 @@ def test_dry_run_tells_every_training_and_row_and_how_far_they_are(campaign: Cam
     told = campaign.told().splitlines()
     assert "  register segment wide, fold 2 of 3, 2 epochs: to do" in told
     assert "  register long, fold 0 of 3, 3 epochs: to do" in told
-    assert "  lcc 0 (lcc 0.0 for 1.0): 0 done" in told
+    assert "  lcc 1 (lcc 1.0 for 0.0): 0 done" in told
     assert "  register long (networks of its own): 0 done" in told
     # Two segmentations of 2 epochs, registrations of 2, 2 and 3; 12 cases in 15 rows.
     rows = len(campaign.plan.rows())
