@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import nibabel
@@ -15,20 +14,13 @@ import numpy as np
 import pytest
 
 from experiments import evaluate, predict, publish, submission
-from experiments.prediction import add_refinement, pairs_of, refinement
+from experiments.prediction import pairs_of
 from experiments.table import metrics_table
 from experiments.trained import trained_model
 from experiments.words import run_command
 from hipreg.data import CasePair, load_cohort
 from hipreg.evaluation import aggregate, read_rows
-from hipreg.models import (
-    Checkpoint,
-    Model,
-    VelocityArchitecture,
-    build_net,
-    build_velocity_net,
-    save_checkpoint,
-)
+from hipreg.models import Checkpoint, save_checkpoint
 from tests.helpers import TINY
 from tests.prediction.helpers import label_of, moving_net, smooth_scan, world
 
@@ -109,37 +101,6 @@ def test_command_says_what_it_needs(run: Path, capsys: pytest.CaptureFixture[str
     assert "say what to register" in said(both, capsys)
     alone = ["with", "run=7", "--moving", "a", "--fixed", "b", "--drawn", "3", "--out", "x"]
     assert "as in split=val" in said(alone, capsys)
-
-
-def test_goals_of_a_command_line_are_read_or_refused() -> None:
-    made = argparse.ArgumentParser(exit_on_error=False)
-    add_refinement(made)
-    velocity = Model(
-        name="flow",
-        net=build_velocity_net(
-            VelocityArchitecture(
-                channels=(4,), encoder_convolutions=(1,), decoder_convolutions=(1,)
-            )
-        ),
-        size=(16, 16, 16),
-        dataset="synthetic_small",
-        symmetric=True,
-        lcc_window=9,
-        card={},
-        instance_steps=7,
-        instance_goal={"dice": 2.0, "lcc": 1.0},
-    )
-    options = made.parse_args(["--goal", "dice=4", "both_directions=True"])
-    wanted = refinement(options, velocity)
-    assert wanted.goal == {"dice": 4, "lcc": 1.0, "both_directions": True}
-    assert wanted.steps == 7
-    with pytest.raises(ValueError, match="has no stiffness"):
-        refinement(made.parse_args(["--goal", "stiffness=1"]), velocity)
-    for word in ("dice", "dice=much", "dice=[1]"):
-        with pytest.raises(argparse.ArgumentError, match="expected KEY=VALUE"):
-            made.parse_args(["--goal", word])
-    with pytest.raises(ValueError, match="flow predicts none"):
-        refinement(options, replace(velocity, net=build_net(TINY)))
 
 
 def test_drawn_pairs_are_of_all_ordered_pairs_and_always_the_same(
