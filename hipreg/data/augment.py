@@ -72,6 +72,10 @@ class AffineMaps:
     matrix: Float[Tensor, "B 3 3"]
     offset: Float[Tensor, "B 3"]
 
+    def repeated(self, times: int) -> AffineMaps:
+        """All maps, and then all of them again."""
+        return AffineMaps(self.matrix.repeat(times, 1, 1), self.offset.repeat(times, 1))
+
 
 def draw(
     augmentation: Augmentation, *, batch: int, source: Size, size: Size, generator: torch.Generator
