@@ -72,6 +72,10 @@ class AffineMaps:
     matrix: Float[Tensor, "B 3 3"]
     offset: Float[Tensor, "B 3"]
 
+    def repeated(self, times: int) -> AffineMaps:
+        """All maps, and then all of them again."""
+        return AffineMaps(self.matrix.repeat(times, 1, 1), self.offset.repeat(times, 1))
+
 
 def draw(
     augmentation: Augmentation, *, batch: int, source: Size, size: Size, generator: torch.Generator
@@ -111,15 +115,11 @@ def _quarter_turns(batch: int, size: Size, generator: torch.Generator) -> Tensor
     planes = [(a, b) for a, b in AXIS_PAIRS if size[a] == size[b]]
     turns = torch.randint(0, 4, (batch,), generator=generator)
     plane = torch.randint(0, max(len(planes), 1), (batch,), generator=generator)
-    matrix = torch.eye(3).repeat(batch, 1, 1)
-    for b in range(batch if planes else 0):
-        axes = planes[int(plane[b])]
-        # Exact cosines and sines: a quarter turn must not blur.
-        cosine = (1.0, 0.0, -1.0, 0.0)[int(turns[b])]
-        sine = (0.0, 1.0, 0.0, -1.0)[int(turns[b])]
-        matrix[b, axes[0], axes[0]] = matrix[b, axes[1], axes[1]] = cosine
-        matrix[b, axes[0], axes[1]], matrix[b, axes[1], axes[0]] = -sine, sine
-    return matrix
+    if not planes:
+        return torch.eye(3).repeat(batch, 1, 1)
+    # Exact cosines and sines: a quarter turn must not blur.
+    cosine, sine = torch.tensor([1.0, 0.0, -1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, -1.0])
+    return _rotations(torch.tensor(planes)[plane], cosine[turns], sine[turns])
 
 
 def _affine(
@@ -129,7 +129,7 @@ def _affine(
     symmetric = torch.rand(batch, 5, generator=generator) * 2 - 1
     angle = symmetric[:, 0] * math.radians(augmentation.max_rotation)
     zoom = 1 + symmetric[:, 1] * augmentation.max_zoom
-    matrix = torch.stack([_rotation(AXIS_PAIRS[int(plane[b])], angle[b]) for b in range(batch)])
+    matrix = _rotations(torch.tensor(AXIS_PAIRS)[plane], angle.cos(), angle.sin())
     return matrix * zoom[:, None, None], symmetric[:, 2:] * augmentation.max_translation
 
 
@@ -140,7 +140,11 @@ def _affine_of_every_axis(
     angles = symmetric[:, :3] * math.radians(augmentation.max_rotation)
     # Half of the zoom is of all axes together and half of each alone, so that both are seen.
     together, alone = (symmetric[:, part] * augmentation.max_zoom / 2 for part in _ZOOMS)
-    matrix = torch.stack([_rotations(some) for some in angles])
+    first, second, third = (
+        _rotations(torch.tensor(plane).expand(batch, 2), angle.cos(), angle.sin())
+        for plane, angle in zip(AXIS_PAIRS, angles.unbind(1), strict=True)
+    )
+    matrix = first @ second @ third
     return (
         matrix * (1 + together + alone)[:, None, :],
         symmetric[:, 7:] * augmentation.max_translation,
@@ -150,18 +154,14 @@ def _affine_of_every_axis(
 _ZOOMS = (slice(3, 4), slice(4, 7))
 
 
-def _rotations(angles: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
-    first, second, third = (
-        _rotation(plane, angle) for plane, angle in zip(AXIS_PAIRS, angles, strict=True)
-    )
-    return first @ second @ third
-
-
-def _rotation(plane: tuple[int, int], angle: Tensor) -> Float[Tensor, "3 3"]:
-    first, second = plane
-    matrix = torch.eye(3)
-    matrix[first, first] = matrix[second, second] = torch.cos(angle)
-    matrix[second, first], matrix[first, second] = torch.sin(angle), -torch.sin(angle)
+def _rotations(
+    planes: Int64[Tensor, "B 2"], cosine: Float[Tensor, " B"], sine: Float[Tensor, " B"]
+) -> Float[Tensor, "B 3 3"]:
+    """One rotation each, in the plane of two axes."""
+    each, (first, second) = torch.arange(len(planes)), planes.unbind(1)
+    matrix = torch.eye(3).repeat(len(planes), 1, 1)
+    matrix[each, first, first] = matrix[each, second, second] = cosine
+    matrix[each, second, first], matrix[each, first, second] = sine, -sine
     return matrix
 
 

@@ -176,16 +176,11 @@ class BatchPlan:
         """The batch, on the bank's device."""
         if self.maps is None:
             return central_crop(bank.pair(self.moving, self.fixed), size=self.size)
-        (moving, moving_label), (fixed, fixed_label) = (
-            resample(
-                bank.images,
-                bank.labels,
-                self.maps,
-                rows=rows.to(bank.images.device),
-                size=self.size,
-            )
-            for rows in (self.moving, self.fixed)
+        rows = torch.cat([self.moving, self.fixed]).to(bank.images.device)
+        images, labels = resample(
+            bank.images, bank.labels, self.maps.repeated(2), rows=rows, size=self.size
         )
+        (moving, fixed), (moving_label, fixed_label) = images.chunk(2), labels.chunk(2)
         return Pair(moving, fixed, moving_label, fixed_label)
 
 

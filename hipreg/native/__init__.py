@@ -17,7 +17,6 @@ from hipreg.native.kernels import (
     read_displaced_slope,
     resample,
     resample_affine,
-    resample_labels,
     resample_slope,
     usable,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "read_displaced_slope",
     "resample",
     "resample_affine",
-    "resample_labels",
     "resample_slope",
     "usable",
 ]

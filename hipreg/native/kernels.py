@@ -23,10 +23,11 @@ class _Size(ctypes.Structure):
 
 _SIGNATURES = {
     "resample": (
-        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_int),
+        *(c_long, c_long, _Size, _Size, c_void_p, c_void_p, c_int, c_int),
         *(c_void_p, c_void_p, c_void_p, c_int),
     ),
-    "resample_labels": (c_long, c_long, _Size, _Size, *[c_void_p] * 4, c_int),
+    "resample_affine_scratch": (_Size,),
+    "resample_affine": (c_long, c_long, c_long, _Size, _Size, *[c_void_p] * 7, c_int),
     "lcc_scratch": (_Size, c_long, c_int),
     "lcc": (c_long, c_long, _Size, c_long, c_float, *[c_void_p] * 6, c_int),
     "read_displaced": (c_long, c_long, _Size, *[c_void_p] * 3, c_int),
@@ -99,63 +100,61 @@ def resample(volume: Tensor, field: Tensor, *, relative: bool, nearest: bool) ->
         nearest: Read the nearest voxel instead of interpolating.
     """
     out = volume.new_empty((*volume.shape[:2], *field.shape[2:]))
-    _resample(volume, out, None, field=field, relative=relative, nearest=nearest)
+    _resample(volume, out, None, field, relative=relative, nearest=nearest)
     return out
 
 
 def resample_slope(volume: Tensor, field: Tensor, upstream: Tensor, *, relative: bool) -> Tensor:
     """The gradient of ``field`` from that of ``resample``'s result."""
     slope = torch.empty_like(field, memory_format=torch.contiguous_format)
-    _resample(volume, upstream.contiguous(), slope, field=field, relative=relative)
+    _resample(volume, upstream.contiguous(), slope, field, relative=relative)
     return slope
 
 
-def resample_affine(volume: Tensor, rows: Tensor, maps: Tensor, size: Size) -> Tensor:
-    """Read items of (N, C, D, H, W) linearly where (B, 3, 4) maps send voxels: (B, C, *size).
+def resample_affine(
+    images: Tensor, labels: Tensor, rows: Tensor, maps: Tensor, size: Size
+) -> tuple[Tensor, Tensor]:
+    """Read items where (B, 3, 4) maps send voxels: (B, C, *size) and (B, L, *size).
 
     Args:
-        volume: Of which each of the B results reads one item.
+        images: (N, C, D, H, W), of which each of the B results reads one item, linearly.
+        labels: (N, L, D, H, W) uint8, likewise, at the nearest voxels.
         rows: (B,) int64, which.
         maps: From voxels of the result to voxels of the item.
         size: D, H, W of the result.
     """
-    out = volume.new_empty((len(rows), volume.shape[1], *size))
-    _resample(volume, out, None, rows=rows, maps=maps)
-    return out
-
-
-def resample_labels(labels: Tensor, rows: Tensor, maps: Tensor, size: Size) -> Tensor:
-    """The same of uint8 labels, at the nearest voxels."""
-    labels, rows, maps = labels.contiguous(), rows.contiguous(), maps.contiguous()
-    out = labels.new_empty((len(rows), labels.shape[1], *size))
-    sizes = _Size.of(labels), _Size.of(out)
+    images, labels, rows, maps = (t.contiguous() for t in (images, labels, rows, maps))
+    batch, channels, layers = len(rows), images.shape[1], labels.shape[1]
+    found = images.new_empty((batch, channels, *size))
+    found_labels = labels.new_empty((batch, layers, *size))
+    inside = _Size.of(images)
+    kernels = _kernels()
+    assert kernels is not None
+    each = kernels.hipreg_resample_affine_scratch(inside)
+    scratch = labels.new_empty(each * torch.get_num_threads())
     _call(
-        "resample_labels",
-        *(*out.shape[:2], *sizes, _at(labels), _at(rows), _at(maps), _at(out)),
+        "resample_affine",
+        *(batch, channels, layers, inside, _Size.of(found), _at(images), _at(labels), _at(rows)),
+        *(_at(maps), _at(found), _at(found_labels), _at(scratch)),
     )
-    return out
+    return found, found_labels
 
 
 def _resample(
     volume: Tensor,
     out: Tensor,
     slope: Tensor | None,
+    field: Tensor,
     *,
-    rows: Tensor | None = None,
-    field: Tensor | None = None,
-    maps: Tensor | None = None,
-    relative: bool = False,
+    relative: bool,
     nearest: bool = False,
 ) -> None:
-    volume = volume.contiguous()
-    field = None if field is None else field.contiguous()
-    maps = None if maps is None else maps.contiguous()
-    rows = None if rows is None else rows.contiguous()
+    volume, field = volume.contiguous(), field.contiguous()
     padded = volume.new_empty([volume.shape[1], *(side + 2 for side in volume.shape[2:])])
     _call(
         "resample",
-        *(*out.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(rows), _at(field)),
-        *(_at(maps), relative, nearest, _at(out), _at(slope), _at(padded)),
+        *(*out.shape[:2], _Size.of(volume), _Size.of(out), _at(volume), _at(field)),
+        *(relative, nearest, _at(out), _at(slope), _at(padded)),
     )
 
 

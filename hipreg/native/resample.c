@@ -3,7 +3,7 @@
  * Volumes are padded by one voxel of zeros and positions clamped to [-1, length], so that reading
  * outside gives 0 without a branch.
  */
-#include "kernels.h"
+#include "padded.h"
 
 /* The lowest corners that one line of output voxels reads, and the distances from them. */
 typedef struct {
@@ -12,11 +12,6 @@ typedef struct {
     float *inside;  /* 1, or 0 for positions outside: they read 0 whichever way they move */
     float *corners; /* see ``fetch`` */
 } Corners;
-
-static Size padded_size(Size in) {
-    Size out = {in.d + 2, in.h + 2, in.w + 2};
-    return out;
-}
 
 static void pad_plane(const float *volume, Size in, long d, float *padded) {
     Size out = padded_size(in);
@@ -28,34 +23,17 @@ static void pad_plane(const float *volume, Size in, long d, float *padded) {
                (size_t)in.w * sizeof(float));
 }
 
-static inline float clamped(float position, float length) {
-    /* Written so that NaN becomes -1, which reads 0. */
-    position = position > -1.0f ? position : -1.0f;
-    return position < length ? position : length;
-}
-
-static inline float lower(float position, float length) {
-    float index = floorf(position);
-    return index < length - 1 ? index : length - 1;
-}
-
-/* Positions along one line of output voxels: origin + step * w, plus the field if there is one. */
-typedef struct {
-    const float *field; /* the line's first component, or NULL */
-    long stride;        /* from one component to the next */
-    float origin[3], step[3];
-} Line;
-
-/* The positions themselves, (3, count). */
-static void find_positions(Line line, long count, float *positions) {
+/* Positions along the line (d, h, :) of a field, (3, count); with ``relative`` the field is added to
+ * the voxel's own. */
+static void find_positions(const float *field, Size size, int relative, long d, long h,
+                           float *positions) {
+    float own[3] = {(float)d, (float)h, 0};
     for (long axis = 0; axis < 3; axis++) {
-        float origin = line.origin[axis], step = line.step[axis], *to = positions + axis * count;
+        const float *from = field + ((axis * size.d + d) * size.h + h) * size.w;
+        float *to = positions + axis * size.w, origin = relative ? own[axis] : 0;
+        float step = relative && axis == 2 ? 1 : 0;
 #pragma omp simd
-        for (long w = 0; w < count; w++) to[w] = origin + step * (float)(int32_t)w;
-        if (!line.field) continue;
-        const float *field = line.field + axis * line.stride;
-#pragma omp simd
-        for (long w = 0; w < count; w++) to[w] += field[w];
+        for (long w = 0; w < size.w; w++) to[w] = from[w] + (origin + step * (float)(int32_t)w);
     }
 }
 
@@ -147,26 +125,12 @@ static void read_nearest(const float *volume, const int32_t *index, long count, 
     for (long w = 0; w < count; w++) out[w] = index[w] < 0 ? 0 : volume[index[w]];
 }
 
-/* The line (d, h) of a volume's positions: those of the field, or of an affine map of voxels (three
- * rows of four) where there is one; with ``relative`` the field is added to the voxel's own. */
-static Line line_at(const float *field, const float *map, int relative, Size size, long d, long h) {
-    Line line = {.field = field ? field + (d * size.h + h) * size.w : 0, .stride = voxels(size)};
-    float at[3] = {(float)d, (float)h, 0}, identity[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
-    if (!map && !relative) return line;
-    for (long axis = 0; axis < 3; axis++) {
-        const float *row = (map ? map : identity) + 4 * axis;
-        line.origin[axis] = row[3] + row[0] * at[0] + row[1] * at[1];
-        line.step[axis] = row[2];
-    }
-    return line;
-}
-
-/* One item of a batch: what is read, and at which positions (see ``line_at``). */
+/* One item of a batch: what is read, and at which positions (see ``find_positions``). */
 typedef struct {
     Size in, size;
     long channels;
     const float *volume, *padded; /* (channels, in), and the same with a margin of zeros */
-    const float *field, *map;
+    const float *field;
     int relative, nearest;
 } Reading;
 
@@ -175,8 +139,7 @@ static void do_line(const Reading *reading, long d, long h, Corners at, float *p
                     float *out, float *slope) {
     Size in = reading->in, size = reading->size;
     long count = voxels(size), start = (d * size.h + h) * size.w;
-    Line line = line_at(reading->field, reading->map, reading->relative, size, d, h);
-    find_positions(line, size.w, positions);
+    find_positions(reading->field, size, reading->relative, d, h, positions);
     if (reading->nearest)
         find_nearest(in, positions, size.w, at.base);
     else
@@ -195,14 +158,12 @@ static void do_line(const Reading *reading, long d, long h, Corners at, float *p
     }
 }
 
-/* Reads volumes (batch, channels, in) at positions: out (batch, channels, size).
- *
- * With ``rows``, item b is the volume at rows[b]. Positions come from a field (batch, 3, size) or
- * from maps (batch, 3, 4), see ``line_at``. Where there is ``slope`` (batch, 3, size), ``out`` is
- * the upstream gradient and ``slope`` becomes that of the field. Scratch for padded volumes. */
+/* Reads volumes (batch, channels, in) at the positions of a field (batch, 3, size), see
+ * ``find_positions``: out (batch, channels, size). Where there is ``slope`` (batch, 3, size), ``out``
+ * is the upstream gradient and ``slope`` becomes that of the field. Scratch for padded volumes. */
 void hipreg_resample(long batch, long channels, Size in, Size size, const float *volume,
-                     const int64_t *rows, const float *field, const float *maps, int relative,
-                     int nearest, float *out, float *slope, float *scratch, int threads) {
+                     const float *field, int relative, int nearest, float *out, float *slope,
+                     float *scratch, int threads) {
     long padded = voxels(padded_size(in)), count = voxels(size);
 #pragma omp parallel num_threads(threads)
     {
@@ -211,10 +172,9 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
         long w = size.w;
         Corners at = {base, lines, lines + w, lines + 2 * w, lines + 3 * w, lines + 4 * w};
         for (long b = 0; b < batch; b++) {
-            const float *item = volume + (rows ? rows[b] : b) * channels * voxels(in);
-            Reading reading = {in, size, channels, item, scratch, 0, 0, relative, nearest};
-            reading.field = field ? field + 3 * b * count : 0;
-            reading.map = maps ? maps + 12 * b : 0;
+            const float *item = volume + b * channels * voxels(in);
+            Reading reading = {in, size, channels, item, scratch, field + 3 * b * count,
+                               relative, nearest};
 #pragma omp for collapse(2)
             for (long c = 0; c < channels; c++)
                 for (long d = 0; d < in.d + 2; d++)
@@ -226,25 +186,4 @@ void hipreg_resample(long batch, long channels, Size in, Size size, const float 
                             slope ? slope + 3 * b * count : 0);
         }
     }
-}
-
-/* The same of labels under maps: at the nearest voxels, 0 outside. */
-void hipreg_resample_labels(long batch, long channels, Size in, Size size, const uint8_t *labels,
-                            const int64_t *rows, const float *maps, uint8_t *out, int threads) {
-    long count = voxels(size);
-#pragma omp parallel for collapse(2) num_threads(threads)
-    for (long b = 0; b < batch; b++)
-        for (long d = 0; d < size.d; d++)
-            for (long h = 0; h < size.h; h++) {
-                int32_t index[size.w];
-                float positions[3 * size.w];
-                find_positions(line_at(0, maps + 12 * b, 0, size, d, h), size.w, positions);
-                find_nearest(in, positions, size.w, index);
-                for (long c = 0; c < channels; c++) {
-                    long item = (rows ? rows[b] : b) * channels + c;
-                    const uint8_t *from = labels + item * voxels(in);
-                    uint8_t *to = out + (b * channels + c) * count + (d * size.h + h) * size.w;
-                    for (long w = 0; w < size.w; w++) to[w] = index[w] < 0 ? 0 : from[index[w]];
-                }
-            }
 }

@@ -131,8 +131,7 @@ def sample_affine(
         Images (B, C, d, h, w) and labels (B, L, d, h, w).
     """
     if native.usable(images, maps):
-        found = native.resample_affine(images, rows, maps, size)
-        return found, native.resample_labels(labels, rows, maps, size)
+        return native.resample_affine(images, labels, rows, maps, size)
     grid = identity_grid(size, device=images.device).flatten(1)
     positions = maps[..., :3] @ grid + maps[..., 3:]
     positions = positions.reshape(*positions.shape[:2], *size)

@@ -14,13 +14,13 @@ from hipreg.models.instance_norm import InstanceNorm
 from hipreg.native import build, kernels
 from hipreg.spatial import (
     exponential,
-    identity_grid,
     integrate_gradients,
     sample,
     sample_affine,
     warp,
     warp_held,
 )
+from hipreg.types import Size
 from tests.helpers import generator, skip_or_fail, smooth_images
 
 ODD = (5, 9, 7)
@@ -128,19 +128,48 @@ def test_halves_are_rounded_as_pytorch_rounds_them(monkeypatch: pytest.MonkeyPat
     assert torch.equal(read(), plainly(read, monkeypatch))
 
 
-def test_affine_sampling_equals_sampling_at_its_positions() -> None:
-    images = smooth_images(2, size=ODD)
-    labels = (images > 0.5).to(torch.uint8) * 3
-    maps = torch.randn(2, 3, 4, generator=generator()) * 0.3 + torch.eye(3, 4)
-    size = (6, 4, 11)
-    rows = torch.tensor([1, 0])
+@pytest.mark.parametrize("source", [ODD, (16, 2, 33), (2, 3, 40)])
+@pytest.mark.parametrize("size", [(6, 4, 11), (3, 1, 33), (1, 5, 16)])
+def test_affine_sampling_equals_plain_pytorch_at_its_positions(
+    source: Size, size: Size, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = torch.rand(2, 3, *source, generator=generator())
+    labels = torch.randint(0, 200, (2, 2, *source), generator=generator(1), dtype=torch.uint8)
+    maps = torch.randn(3, 3, 4, generator=generator(2)) * 0.3 + torch.eye(3, 4)
+    rows = torch.tensor([1, 0, 1])
     found, found_labels = sample_affine(images, labels, maps, rows=rows, size=size)
-    images, labels = images[rows], labels[rows]
-    grid = identity_grid(size).flatten(1)
-    positions = (maps[..., :3] @ grid + maps[..., 3:]).reshape(2, 3, *size)
-    torch.testing.assert_close(found, sample(images, positions), atol=1e-5, rtol=1e-5)
-    nearest = sample(labels.float(), positions, interpolation="nearest")
-    assert (found_labels != nearest).float().mean() < 0.01  # ties in the last digit
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "_kernels", lambda: None)
+        plain, plain_labels = sample_affine(images, labels, maps, rows=rows, size=size)
+    assert found.abs().max() > 0
+    torch.testing.assert_close(found, plain, atol=2e-5, rtol=1e-5)
+    assert (found_labels != plain_labels).float().mean() < 0.01  # ties in the last digit
+
+
+def test_affine_sampling_does_not_depend_on_the_number_of_threads() -> None:
+    images, maps = smooth_images(3, size=ODD), torch.eye(3, 4).repeat(3, 1, 1)
+    maps[:, :, 3] = 0.4
+
+    def read(threads: int) -> tuple[Tensor, Tensor]:
+        torch.set_num_threads(threads)
+        labels = (images > 0.5).to(torch.uint8)
+        return sample_affine(images, labels, maps, rows=torch.arange(3), size=(6, 4, 11))
+
+    one, several = read(1), read(3)
+    assert torch.equal(one[0], several[0])
+    assert torch.equal(one[1], several[1])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30, -1e30])
+def test_affine_maps_to_far_outside_read_zero(value: float) -> None:
+    maps = torch.eye(3, 4)[None].clone()
+    maps[0, 1, 3] = value
+    images, labels = torch.ones(1, 1, 4, 4, 4), torch.ones(1, 1, 4, 4, 4, dtype=torch.uint8)
+    found, found_labels = sample_affine(
+        images, labels, maps, rows=torch.zeros(1, dtype=torch.int64), size=(4, 4, 4)
+    )
+    assert found.abs().max() == 0
+    assert found_labels.max() == 0
 
 
 def test_strided_volumes_are_read_right(monkeypatch: pytest.MonkeyPatch) -> None:
