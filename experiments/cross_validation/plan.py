@@ -51,7 +51,9 @@ _LIKE_BEST = (
 _TINY = ("velocity_channels=[8,8]", "velocity_encoder=[1,1]", "velocity_decoder=[1,1]")
 RECIPES: Mapping[str, Recipe] = {
     "best": Recipe(("best",), ("best",)),
-    "quick": Recipe(("quick",), ("guided", "synthetic_if_none=True", *_LIKE_BEST, "epochs=10")),
+    "quick": Recipe(
+        ("quick", "epochs=12"), ("guided", "synthetic_if_none=True", *_LIKE_BEST, "epochs=4")
+    ),
     "debug": Recipe(("debug",), ("guided", "debug", *_TINY)),
 }
 """What can be cross-validated, by the first word after ``with``."""

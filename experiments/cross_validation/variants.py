@@ -19,7 +19,7 @@ NETWORK, ZERO = "network", "zero"
 """Where the optimisation of a velocity starts."""
 
 STEPS = (0, 20, 40)
-WEIGHTS = {"lcc": (0.0, 1.0), "diffusion": (0.15, 0.5, 1.5), "divergence": (0.0, 0.4, 1.5)}
+WEIGHTS = {"lcc": (0.0, 1.0), "diffusion": (0.15, 0.5), "divergence": (0.0, 0.4, 1.5)}
 """What is tried of each, that of the reference among it or not."""
 
 
