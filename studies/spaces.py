@@ -80,8 +80,12 @@ def _shape(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "convolutions_a_level": next(fitting, None)}
 
 
+def _with_ratios(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, **_ratios(config)}
+
+
 def _all_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_shape(config), **_ratios(config)}
+    return _with_ratios(_shape(config))
 
 
 @space("deep supervision, convolutions a level, normalisation", inverse=_shape)
@@ -102,7 +106,7 @@ def full(trial: BaseTrial) -> Entries:
     return {name: value for part in parts for name, value in part(trial).items()}
 
 
-@space("learning rate and its schedule, LCC window and loss weights", inverse=_ratios)
+@space("learning rate and its schedule, LCC window and loss weights", inverse=_with_ratios)
 def recipe(trial: BaseTrial) -> Entries:
     """How a given network is trained."""
     return {
