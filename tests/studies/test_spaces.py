@@ -16,7 +16,13 @@ from studies.spaces import PUBLISHED_SUM, RATIOS
 PUBLISHED = {
     **{f"weight_{term}": 0.0 for term in ("mse", "l2", "diffusion")},
     **{"weight_lcc": 1.0, "weight_dice": 1.0, "weight_l1": 0.1},
-    **{"lcc_window": 9, "channel_multiplication": 8, "deep_supervision": True},
+    **{
+        "lcc_window": 9,
+        "learning_rate": 1e-4,
+        "schedule": "constant",
+        "channel_multiplication": 8,
+        "deep_supervision": True,
+    },
     **{"norm": "instance", "classic_vnet": True, "convolutions": None},
 }
 """The published configuration's entries that some space searches."""
@@ -51,10 +57,15 @@ def test_weights_have_the_published_sum_and_the_drawn_ratios(seed: int) -> None:
         assert ratio == pytest.approx(parameters[f"{term}_to_lcc"])
 
 
-def test_published_weights_come_back_as_they_are_with_zeros_where_there_is_no_term() -> None:
-    space = find_space("loss_weights")
+@pytest.mark.parametrize("name", ["loss_weights", "recipe"])
+def test_published_values_come_back_as_they_are_with_zeros_where_there_is_no_term(
+    name: str,
+) -> None:
+    space = find_space(name)
     entries = space.suggest(FixedTrial(space.parameters_of(PUBLISHED)))
-    assert entries == {name: pytest.approx(PUBLISHED[name]) for name in entries}
+    for name, value in entries.items():
+        expected = PUBLISHED[name]
+        assert value == (expected if isinstance(expected, str) else pytest.approx(expected))
     assert [entries[f"weight_{term}"] for term in ("mse", "l2", "diffusion")] == [0, 0, 0]
 
 
