@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from pages.look import COLUMN, MARKERS, SMALL, Theme, canvas, tidy_axes
 from results.comparison import Comparison
@@ -28,7 +30,9 @@ _DICE, _SDLOGJ = METRICS["dice"], METRICS["sdlogj"]
 _PUBLISHED = ("jacobian", "dice")
 _FRONT, _PUBLISHED_WORDS = "Pareto front", ", published"
 _OURS, _OTHERS, _SYSTEMS = "Ours", "Other programs", "Published"
-"""Heads of the legend's parts."""
+"""Heads of the legend's columns."""
+_LEGEND_WIDTH = 28
+"""Letters in a line of them; longer names go on below."""
 
 
 def front(
@@ -80,7 +84,7 @@ def front(
         ours = [*(row.method for row in rows), _label(curve, table), _FRONT]
         others = [row.method for row in peers]
         published = [_label_of_system(row) for row in systems]
-        _legends(figure, axes, theme, {_OURS: ours, _OTHERS: others, _SYSTEMS: published})
+        _legend(figure, axes, theme, {_OURS: ours, _OTHERS: others, _SYSTEMS: published})
     else:
         figure.legend(loc="outside upper left", ncols=2, **_legend_look(theme))
     return figure
@@ -102,27 +106,35 @@ def _legend_look(theme: Theme) -> dict[str, Any]:
     }
 
 
-def _legends(
-    figure: Figure, axes: Axes, theme: Theme, groups: Mapping[str, Sequence[str]]
-) -> None:
-    """A legend with a head for each group, side by side."""
+def _legend(figure: Figure, axes: Axes, theme: Theme, groups: Mapping[str, Sequence[str]]) -> None:
+    """A legend with a column for each group under its head."""
     handles, labels = axes.get_legend_handles_labels()
     drawn = dict(zip(labels, handles, strict=True))
     shown = {head: [n for n in names if n in drawn] for head, names in groups.items()}
-    places = ("outside upper left", "outside upper center", "outside upper right")
-    full = {head: names for head, names in shown.items() if names}
-    for place, (head, names) in zip(places, full.items(), strict=False):
-        legend = figure.legend(
-            [drawn[name] for name in names],
-            # The head says it already.
-            [name.removesuffix(_PUBLISHED_WORDS) for name in names],
-            loc=place,
-            title=head,
-            title_fontproperties={"size": SMALL, "weight": "bold"},
-            alignment="left",
-            **_legend_look(theme),
-        )
-        legend.get_title().set_color(theme.ink)
+    nothing = Line2D([], [], linestyle="none")
+    longest = max(map(len, shown.values()))
+    entries: list[tuple[Any, str]] = []
+    for head, names in shown.items():
+        if names:
+            entries.append((nothing, head))
+            entries += [(drawn[name], _wrapped(name)) for name in names]
+            # So that the next group begins a column.
+            entries += [(nothing, "")] * (longest - len(names))
+    legend = figure.legend(
+        *zip(*entries, strict=True),
+        loc="outside upper left",
+        ncols=len(entries) // (longest + 1),
+        columnspacing=1.2,
+        **_legend_look(theme),
+    )
+    for text in legend.get_texts()[:: longest + 1]:
+        text.set_weight("bold")
+
+
+def _wrapped(name: str) -> str:
+    """As wide as a column; what is published its head says."""
+    together = name.removesuffix(_PUBLISHED_WORDS).replace(" pairs)", "\u00a0pairs)")
+    return textwrap.fill(together, _LEGEND_WIDTH)
 
 
 def _line(curve: Curve, table: Comparison, axes: Axes, theme: Theme) -> list[tuple[float, float]]:
