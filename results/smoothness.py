@@ -74,10 +74,9 @@ class Curve:
     @property
     def told(self) -> str:
         """What the line in a figure is."""
-        low, *_, high = (f"{one:g}" for one in self.factors)
         return (
             f"{self.model} with the weights of {' and '.join(WEIGHTS)} in its instance "
-            f"optimisation times {low} to {high}"
+            f"optimisation times {', '.join(f'{one:g}' for one in self.factors)}"
         )
 
     @property
@@ -104,8 +103,8 @@ def load_curve(folder: Path) -> Curve:
     """The factors of a folder, on the pairs that all of them have registered.
 
     Raises:
-        ValueError: There are fewer than two, they have no pair in common, a record is damaged, or
-            they differ in more than the factor.
+        ValueError: There are none, they have no pair in common, a record is damaged, or they
+            differ in more than the factor.
     """
     found = load_peers(folder, RECORDER)
     try:
@@ -114,10 +113,10 @@ def load_curve(folder: Path) -> Curve:
     except PlainError as error:
         raise ValueError(str(error)) from error
     common = set.intersection(*(set(one.table.pairs) for one in found))
-    if len(found) < 2 or not common:
+    if not common:
         raise ValueError(
-            f"{folder}: a line needs two factors on the same pairs, found {len(found)} with "
-            f"{len(common)} pairs in common; call {RECORDER} again to go on with it"
+            f"{folder}: its {len(found)} factors have no pair in common; call {RECORDER} again "
+            "with the same --pairs and --seed for all of them"
         )
     return Curve(tuple(replace(one, table=restricted(one.table, common)) for one in found))
 
@@ -126,9 +125,15 @@ def curve_beside(table: Comparison, folder: Path) -> Curve:
     """A folder's curve for a figure of the rows of a table.
 
     Raises:
-        ValueError: As :func:`load_curve`, or it was measured on other data than the table.
+        ValueError: As :func:`load_curve`, or it was measured on other data than the table, or is
+            one factor only.
     """
     curve = load_curve(folder)
+    if len(curve.results) < 2:
+        raise ValueError(
+            f"{folder}: a line needs two factors, found {curve.results[0].name} alone; call "
+            f"{RECORDER} with more --factors"
+        )
     for one in curve.results:
         refuse_other(table, one, folder)
     return curve
@@ -165,8 +170,8 @@ def notes(curve: Curve) -> list[str]:
     return [
         f"At each factor the weights of {' and '.join(WEIGHTS)} in the instance optimisation of "
         f"{curve.model} (weights {settings['weights']}, at most {settings['steps']} steps"
-        f"{f', {words}' if words else ''}) are multiplied by it; 1 is the model as it is. The "
-        "same network predicts at all of them, and none was chosen by these pairs.",
+        f"{f', {words}' if words else ''}) are multiplied by it; 1 leaves them as they are. "
+        "The same network predicts at all of them, and none was chosen by these pairs.",
         f"{meanings}. Folding: share of voxels with J <= 0. CPU s: processor time a pair, median.",
     ]
 

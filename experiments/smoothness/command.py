@@ -6,9 +6,9 @@
 
 Registers the same pairs once for each factor, with the model's own steps and goal except that the
 weights which make its velocity smooth (diffusion and divergence) are multiplied by the factor; 1
-is the model as it is. Each factor has a record as of experiments.peers. Called again, also with
+leaves them as they are. Each factor has a record as of experiments.peers. Called again, also with
 further factors, it goes on with what is not done. The Pareto figure draws the folder as a line:
-python results/figures.py --smoothness FOLDER.
+python results/figures.py --smoothness FOLDER, or make results where it is results/smoothness.
 """
 
 from __future__ import annotations

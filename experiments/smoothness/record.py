@@ -57,8 +57,9 @@ def refuse_mixture(abouts: Sequence[Mapping[str, Any]], where: str) -> None:
         found = [text for key in first for text in differences(key, first[key], other[key])]
         if found:
             raise PlainError(
-                f"{where}: {abouts[0]['method']} and {about['method']} differ in more than their "
-                f"factor: {'; '.join(found)}. Ask for the same, or give another --out"
+                f"{where}: {abouts[0]['method']} (there) and {about['method']} (asked for) differ "
+                f"in more than their factor: {'; '.join(found)}. Ask for the same, or give "
+                "another --out"
             )
 
 

@@ -126,17 +126,23 @@ def test_what_differs_in_more_than_the_factor_is_no_line(
     assert not (tmp_path / "smoothness.md").exists()
 
 
-def test_one_factor_is_no_line_and_no_records_are_said(
+def test_no_records_and_no_pair_in_common_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 1
     assert "no records of python -m experiments.smoothness" in capsys.readouterr().err
     write_factor(tmp_path, 1.0, measured(1.0))
-    assert main([str(tmp_path)]) == 1
-    assert "found 1 with 24 pairs in common" in capsys.readouterr().err
     write_factor(tmp_path, 0.1, measured(0.1, [(1, 2)]))
     assert main([str(tmp_path)]) == 1
-    assert "found 2 with 0 pairs in common" in capsys.readouterr().err
+    assert "its 2 factors have no pair in common" in capsys.readouterr().err
+
+
+def test_one_factor_is_a_table_and_no_line(runs: Path, tmp_path: Path) -> None:
+    write_factor(tmp_path, 3.0, measured(1.0))
+    assert main([str(tmp_path)]) == 0
+    assert "times 3; 24 pairs" in (tmp_path / "smoothness.md").read_text()
+    with pytest.raises(ValueError, match="a line needs two factors, found smoothness-3 alone"):
+        curve_beside(table_of(runs), tmp_path)
 
 
 def test_line_runs_through_the_figures_of_the_table_in_its_rows_colour(
