@@ -189,8 +189,8 @@ def register_all(
             method = methods[at]
             bar.set_description(method.name)
             if at not in workers:
-                started = worker(method.name, method.load, threads=threads[at])
-                workers[at] = stack.enter_context(started)
+                workers[at] = worker(method.name, method.load, threads=threads[at])
+                stack.enter_context(workers[at])
             found = workers[at].register(*images_of(pair, cohort, method.size))
             job = job_of(pair, cohort, on_grid(found.field, cohort.size))
             rows = evaluate_pair(job, labels)

@@ -8,7 +8,6 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from pages.look import COLUMN, MARKERS, SMALL, Theme, canvas, tidy_axes
 from results.comparison import Comparison
@@ -108,6 +107,8 @@ def _legend_look(theme: Theme) -> dict[str, Any]:
 
 def _legend(figure: Figure, axes: Axes, theme: Theme, groups: Mapping[str, Sequence[str]]) -> None:
     """A legend with a column for each group under its head."""
+    from matplotlib.lines import Line2D
+
     handles, labels = axes.get_legend_handles_labels()
     drawn = dict(zip(labels, handles, strict=True))
     shown = {head: [n for n in names if n in drawn] for head, names in groups.items()}
@@ -128,7 +129,7 @@ def _legend(figure: Figure, axes: Axes, theme: Theme, groups: Mapping[str, Seque
         **_legend_look(theme),
     )
     for text in legend.get_texts()[:: longest + 1]:
-        text.set_weight("bold")
+        text.set_fontweight("bold")
 
 
 def _wrapped(name: str) -> str:
