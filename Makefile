@@ -43,7 +43,8 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and reports fro
 	$(RUN) results/ablation.py --runs results/records/crop --format md --out results/records/crop \
 		--reference "quick, width 2, 8 epochs, crop None"
 	$(RUN) results/ablation.py --runs results/records --out results/made
-	$(RUN) results/figures.py --runs results/records --out results/made/figures --peers results/peers
+	$(RUN) results/figures.py --runs results/records --out results/made/figures --peers results/peers \
+		$(if $(wildcard results/smoothness/*.json),--smoothness results/smoothness)
 	$(RUN) results/report.py --runs results/records --out results/made
 
 test: $(VENV)/.for-development  ## run the tests, without those that take minutes (ARGS="-m slow")

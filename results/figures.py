@@ -24,6 +24,7 @@ from results.formats import provenance
 from results.peers import beside
 from results.request import command, make, request_parser, source
 from results.rows import Row
+from results.smoothness import Curve, curve_beside
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIXES = ("pdf", "png")
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--panels", action="store_true", help="also pairs of each run")
     parser.add_argument(
         "--peers", type=Path, help="other programs' records, for the Pareto figure"
+    )
+    parser.add_argument(
+        "--smoothness", type=Path, help="one model at several smoothness weights, for it too"
     )
     options = parser.parse_args(arguments)
     try:
@@ -58,11 +62,14 @@ def write(tables: Sequence[Comparison], options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     told = command(options, "python results/figures.py")
     for place, table in enumerate(tables):
-        about = "\n".join(provenance([table], told))
         prefix = f"{table.subject.dataset}_{table.subject.digest}_" if place else ""
         # What is known of the first table's pairs says nothing about those of the others.
         peers = beside(table, options.peers) if options.peers and not place else ()
-        for picture in pictures(table, options.panels, peers):
+        shown = options.smoothness if not place else None
+        curve = curve_beside(table, shown) if shown else None
+        for picture in pictures(table, options.panels, peers, curve):
+            more = curve.provenance if curve and picture.name == "pareto" else []
+            about = "\n".join([*provenance([table], told), *more])
             figure = picture.draw(LIGHT)
             if figure is None:
                 continue
@@ -72,9 +79,11 @@ def write(tables: Sequence[Comparison], options: argparse.Namespace) -> None:
                 print(f"Wrote {path}")
 
 
-def pictures(table: Comparison, panels: bool, peers: Sequence[Row] = ()) -> list[Picture]:
+def pictures(
+    table: Comparison, panels: bool, peers: Sequence[Row] = (), curve: Curve | None = None
+) -> list[Picture]:
     """The figures of a table, with its pairs where they are asked for and can be had."""
-    found = list(gallery(table, peers))
+    found = list(gallery(table, peers, curve))
     if panels:
         # Registering needs PyTorch, which takes seconds to load.
         from results.drawing.pairs import pair_pictures

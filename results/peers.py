@@ -37,6 +37,7 @@ from results.statistics import against, figure, holm
 
 METRICS = find_metrics((*DEFAULT, "folding"))
 PROGRAM = "python results/peers.py"
+RECORDER = "python -m experiments.peers"
 _ORDER = ("identity", "demons", "elastix", "convexadam", "ants")
 
 
@@ -74,8 +75,12 @@ class PeerResult:
         )
 
 
-def load_peers(folder: Path) -> list[PeerResult]:
+def load_peers(folder: Path, recorder: str = RECORDER) -> list[PeerResult]:
     """All methods of a folder that have done a pair, in the tables' order.
+
+    Args:
+        folder: Of the records.
+        recorder: The command that leaves such, for messages.
 
     Raises:
         ValueError: There is none, or one is damaged, or they were measured on different data.
@@ -94,7 +99,7 @@ def load_peers(folder: Path) -> list[PeerResult]:
         if record.rows
     ]
     if not found:
-        raise ValueError(f"{folder}: no records of python -m experiments.peers")
+        raise ValueError(f"{folder}: no records of {recorder}")
     for other in found[1:]:
         same = replace(other.subject, pairs=found[0].subject.pairs)
         split, theirs = (each.about["data"]["split"] for each in (found[0], other))
@@ -239,17 +244,30 @@ def beside(table: Comparison, folder: Path) -> list[Row]:
     for one in load_peers(folder):
         if one.about["kind"] != "peer" or one.name == UNREGISTERED:
             continue
-        extra = set(one.table.pairs) - set(table.subject.pairs)
-        difference = table.subject.difference(replace(one.subject, pairs=table.subject.pairs))
-        if difference or extra:
-            raise ValueError(
-                f"{folder}: {one.name} was measured on other data than the runs: "
-                f"{difference or f'{len(extra)} pairs that they lack'}"
-            )
-        row, n = peer_row(one), len(one.table.pairs)
-        few = f" ({n} pairs)" if n < len(table.subject.pairs) else ""
-        rows.append(replace(row, method=row.method + few))
+        refuse_other(table, one, folder)
+        row = peer_row(one)
+        rows.append(replace(row, method=row.method + few(table, len(one.table.pairs))))
     return rows
+
+
+def refuse_other(table: Comparison, one: PeerResult, folder: Path) -> None:
+    """Refuse what was measured on other data than a table of ours.
+
+    Raises:
+        ValueError: It was; names the difference.
+    """
+    extra = set(one.table.pairs) - set(table.subject.pairs)
+    difference = table.subject.difference(replace(one.subject, pairs=table.subject.pairs))
+    if difference or extra:
+        raise ValueError(
+            f"{folder}: {one.name} was measured on other data than the runs: "
+            f"{difference or f'{len(extra)} pairs that they lack'}"
+        )
+
+
+def few(table: Comparison, pairs: int) -> str:
+    """How many pairs it is of, to follow a name; empty where it is of all of the table's."""
+    return f" ({pairs} pairs)" if pairs < len(table.subject.pairs) else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -123,7 +123,7 @@ def command(options: argparse.Namespace, program: str) -> str:
     usual = vars(request_parser(program, None).parse_args([]))
     words = [program]
     for name, value in sorted(vars(options).items()):
-        if name in UNTOLD or value == usual.get(name, False):
+        if name in UNTOLD or value is None or value == usual.get(name, False):
             continue
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:

@@ -16,8 +16,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from experiments.omniboard.process import only_one
 from experiments.peers.methods import Method, of_model, of_peer, on_grid
 from experiments.peers.programs import PEERS, changed, chosen
 from experiments.peers.record import FORMAT, Record, open_record
-from experiments.peers.worker import Worker
+from experiments.peers.worker import Here, Worker
 from experiments.prediction import SPLITS, add_refinement, pairs_of, refinement
 from experiments.redaction import redact
 from experiments.run_folder import runs_root
@@ -54,9 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("names", nargs="*", metavar="NAME", help=f"of {', '.join(PEERS)} (default: all)")
-    add("--split", choices=SPLITS, default="val", help="whose pairs (default: val)")
-    add("--pairs", type=int, metavar="N", help="so many of them, drawn by --seed (default: all)")
-    add("--seed", type=int, default=0, help="of the draw; more pairs hold the fewer (default: 0)")
+    add_pairs(made)
     add(
         "--model",
         "--with-run",
@@ -78,9 +76,17 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, help="folder of the records (default: peers/SPLIT among the runs)")
     add("--dataset", default="hippocampus", help="default: hippocampus")
-    add("--data-dir", type=Path, help="default: HIPREG_DATA, then data/")
     add_refinement(made)
     return made
+
+
+def add_pairs(made: argparse.ArgumentParser) -> None:
+    """Give a command the options that say which pairs."""
+    add = made.add_argument
+    add("--split", choices=SPLITS, default="val", help="whose pairs (default: val)")
+    add("--pairs", type=int, metavar="N", help="so many of them, drawn by --seed (default: all)")
+    add("--seed", type=int, default=0, help="of the draw; more pairs hold the fewer (default: 0)")
+    add("--data-dir", type=Path, help="default: HIPREG_DATA, then data/")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,9 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     peers = chosen(options.names)
     changes = settings_of(options.set, [peer.name for peer in peers])
-    threads = len(os.sched_getaffinity(0)) if options.threads is None else options.threads
-    if threads < 1:
-        raise PlainError(f"--threads is at least 1, got {threads}")
+    threads = threads_of(options)
     cohort = load_cohort(options.dataset, data_dir=options.data_dir)
     size = crop(
         {"images": None if options.images == "whole" else "tight"}, cohort, "images", multiple=16
@@ -100,19 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         methods.append(of_model(options.model, partial(refinement, options), options.device))
     pairs = drawn(pairs_of(cohort, options.split), options.pairs, options.seed)
     out = options.out or runs_root() / "peers" / options.split
-    out.mkdir(parents=True, exist_ok=True)
-    with only_one(out / ".lock") as alone:
-        if not alone:
-            raise PlainError(f"{out}: another call is writing there; give another --out")
-        about = {
-            "data": {
-                "dataset": cohort.description.name,
-                "fingerprint": cohort.fingerprint,
-                "split": options.split,
-            },
-            "threads": threads,
-            "commands": [told(arguments)],
-        }
+    with writing(out):
+        about = circumstances(cohort, options.split, threads, told(arguments))
         records = [open_record(out / f"{m.name}.json", described(m, about)) for m in methods]
         register_all(methods, records, pairs, cohort)
     print(f"Metrics of every pair, settings and times: {out}")
@@ -120,16 +113,63 @@ def main(arguments: Sequence[str]) -> int:
     return subprocess.run([sys.executable, str(TABLE), str(out), *ours], check=False).returncode
 
 
+def threads_of(options: argparse.Namespace) -> int:
+    """The number of threads of a command line.
+
+    Raises:
+        PlainError: It is below 1.
+    """
+    threads = len(os.sched_getaffinity(0)) if options.threads is None else int(options.threads)
+    if threads < 1:
+        raise PlainError(f"--threads is at least 1, got {threads}")
+    return threads
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """A folder of records, which is there and this process's alone.
+
+    Raises:
+        PlainError: Another process is writing there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with only_one(out / ".lock") as alone:
+        if not alone:
+            raise PlainError(f"{out}: another call is writing there; give another --out")
+        yield
+
+
+def circumstances(cohort: Cohort, split: str, threads: int, command: str) -> dict[str, Any]:
+    """What the records of all methods of a call say alike."""
+    return {
+        "data": {
+            "dataset": cohort.description.name,
+            "fingerprint": cohort.fingerprint,
+            "split": split,
+        },
+        "threads": threads,
+        "commands": [command],
+    }
+
+
 def register_all(
     methods: Sequence[Method],
     records: Sequence[Record],
     pairs: Sequence[CasePair],
     cohort: Cohort,
+    worker: type[Worker | Here] = Worker,
 ) -> None:
     """Register every pair by every method that has not done it, and put it on record.
 
     Pair by pair rather than method by method: what else the machine does meanwhile slows all of
     them alike, and what a kill leaves is of the same pairs.
+
+    Args:
+        methods: Who registers.
+        records: Theirs, which hold what they have done.
+        pairs: What is registered.
+        cohort: Its images and labels.
+        worker: Where: each in a process of its own, or all here.
     """
     todo = [
         (pair, at)
@@ -144,13 +184,13 @@ def register_all(
         ExitStack() as stack,
         tqdm(total=len(todo), unit="pair", smoothing=0, disable=None) as bar,
     ):
-        workers: dict[int, Worker] = {}
+        workers: dict[int, Worker | Here] = {}
         for pair, at in todo:
             method = methods[at]
             bar.set_description(method.name)
             if at not in workers:
-                started = Worker(method.name, method.load, threads=threads[at])
-                workers[at] = stack.enter_context(started)
+                workers[at] = worker(method.name, method.load, threads=threads[at])
+                stack.enter_context(workers[at])
             found = workers[at].register(*images_of(pair, cohort, method.size))
             job = job_of(pair, cohort, on_grid(found.field, cohort.size))
             rows = evaluate_pair(job, labels)

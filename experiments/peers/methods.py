@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,7 +15,7 @@ from experiments import settings as entries
 from experiments.labels import label_use
 from experiments.peers.peer import Field, Peer, Settings, Volume
 from experiments.peers.worker import Register
-from experiments.trained import trained_model
+from experiments.trained import TrainedModel, trained_model
 from hipreg.evaluation.network import extend
 from hipreg.models import Model
 from hipreg.prediction import Refinement, predict
@@ -77,8 +77,21 @@ def of_model(source: str, refined: Callable[[Model], Refinement], device: str) -
         PlainError: There is no such model.
     """
     trained = trained_model(source)
+    wanted = refined(trained.model)
+    method = of_trained(trained, wanted, device)
+    # A network does not travel to another process: it is read there.
+    return replace(method, load=partial(_load_model, source, wanted, device))
+
+
+def of_trained(trained: TrainedModel, wanted: Refinement, device: str) -> Method:
+    """The same of a model that is read already, to register in this process.
+
+    Args:
+        trained: The model.
+        wanted: What is done at test time besides the prediction.
+        device: It runs on.
+    """
     model = trained.model
-    wanted = refined(model)
     config = trained.config or model.card.get("config", {})
     return Method(
         name=model.name if trained.run is None else f"run-{trained.run.name}",
@@ -88,7 +101,7 @@ def of_model(source: str, refined: Callable[[Model], Refinement], device: str) -
         size=model.size,
         settings={"weights": digest(model), "device": device, **_told(wanted)},
         versions=versions_of(OURS),
-        load=partial(_load_model, source, wanted, device),
+        load=partial(_ready, model, wanted, device),
     )
 
 
@@ -108,8 +121,11 @@ def digest(model: Model) -> str:
 
 
 def _load_model(source: str, wanted: Refinement, device: str, threads: int) -> Register:
+    return _ready(trained_model(source).model, wanted, device, threads)
+
+
+def _ready(model: Model, wanted: Refinement, device: str, threads: int) -> Register:
     where = entries.device({"device": device, "threads": threads})
-    model = trained_model(source).model
     net = model.net.to(where)
 
     def register(moving: Volume, fixed: Volume) -> Field:

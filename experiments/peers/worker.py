@@ -100,7 +100,39 @@ class Worker:
             raise PlainError(f"{self.name}: its process ended {how}; see above") from None
         if isinstance(answer, str):
             raise PlainError(f"{self.name}: {answer}")
-        return Registered(*answer)
+        found: Registered = answer
+        return found
+
+
+class Here:
+    """The same in this process: for methods of ours alone, whose libraries get on with each
+    other."""
+
+    def __init__(self, name: str, load: Callable[[int], Register], *, threads: int) -> None:
+        """Make it ready.
+
+        Args:
+            name: Not needed here.
+            load: Run with the number of threads.
+            threads: That the method may use.
+        """
+        self._register = load(threads)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is left to end."""
+
+    def register(self, moving: Volume, fixed: Volume) -> Registered:
+        """Register one pair."""
+        return _timed(self._register, moving, fixed)
+
+
+def _timed(register: Register, moving: Volume, fixed: Volume) -> Registered:
+    start, cpu = time.perf_counter(), time.process_time()
+    field = register(moving, fixed)
+    return Registered(field, time.perf_counter() - start, time.process_time() - cpu)
 
 
 @contextmanager
@@ -131,9 +163,6 @@ def _serve(pipe: Connection, load: Callable[[int], Register], threads: int) -> N
             try:
                 if register is None:
                     register = load(threads)
-                start, cpu = time.perf_counter(), time.process_time()
-                field = register(moving, fixed)
-                spent = time.perf_counter() - start, time.process_time() - cpu
-                pipe.send((field, *spent))
+                pipe.send(_timed(register, moving, fixed))
             except Exception as error:  # whatever a program raises is said by the command
                 pipe.send(f"{type(error).__name__}: {error}")

@@ -80,6 +80,15 @@ a higher overlap than both together. What images add to predicted labels is roug
 """
 
 
+def usual_goal(labelled: bool) -> VelocityGoal:
+    """What is minimised where nothing else is asked for.
+
+    Args:
+        labelled: Whether labels are predicted.
+    """
+    return LABELS if labelled else IMAGES
+
+
 @dataclass(frozen=True, slots=True)
 class VelocityPairs:
     """What velocities are fitted to: batches of pairs.
@@ -117,7 +126,7 @@ class VelocityPairs:
     @property
     def usual_goal(self) -> VelocityGoal:
         """What is minimised where nothing else is asked for."""
-        return LABELS if self.labelled else IMAGES
+        return usual_goal(self.labelled)
 
     def losses(
         self,

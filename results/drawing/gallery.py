@@ -10,14 +10,18 @@ from results.comparison import Comparison
 from results.drawing import curves, differences, front, wins
 from results.measurements import UNREGISTERED
 from results.rows import Row
+from results.smoothness import Curve
 
 
-def gallery(table: Comparison, peers: Sequence[Row] = ()) -> Iterator[Picture]:
+def gallery(
+    table: Comparison, peers: Sequence[Row] = (), curve: Curve | None = None
+) -> Iterator[Picture]:
     """The figures that the table's runs allow.
 
     Args:
         table: what they show.
         peers: other programs on the same pairs.
+        curve: one of the methods at several weights of its smoothness, on the same pairs.
     """
     means = [m for m in table.metrics if m.reduce == "mean" and m.label is None]
     for metric in means if table.reference is not None else ():
@@ -31,8 +35,8 @@ def gallery(table: Comparison, peers: Sequence[Row] = ()) -> Iterator[Picture]:
             about = wins.caption(table, metric)
             yield Picture(f"wins_{metric.key}", about, partial(wins.wins, table, metric))
     ours = [row for row in table.rows if row.tables and row.name != UNREGISTERED]
-    if len(ours) > 1 or (ours and peers):
-        draw = partial(front.front, table, peers=peers)
-        yield Picture("pareto", front.caption(table, peers), draw)
+    if len(ours) > 1 or (ours and (peers or curve)):
+        draw = partial(front.front, table, peers=peers, curve=curve)
+        yield Picture("pareto", front.caption(table, peers, curve), draw)
     if ours:
         yield Picture("curves", curves.caption(table), partial(curves.curves, table))

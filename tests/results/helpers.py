@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.peers.record import Record
 from experiments.run_folder import create_run_folder, write_json
+from hipreg.data import CasePair
 from hipreg.evaluation import LabelMetrics, write_rows
 from results.comparison import Comparison, build, comparisons
 from results.metrics import DEFAULT, find_metrics
@@ -130,3 +132,28 @@ def table_of(
         return build(one_subject(found), "val", wanted)
     (only,) = comparisons(found, "val", wanted)
     return only
+
+
+def write_peer(folder: Path, name: str, found: Sequence[LabelMetrics], **about: object) -> Path:
+    """A record as experiments.peers leaves it, a second a pair, two of processor time."""
+    pairs = {CasePair(row.fixed, row.moving) for row in found}
+    document = {
+        "format": 1,
+        "method": name,
+        "title": name.capitalize(),
+        "kind": "model" if name == "sym" else "peer",
+        "labels": "training" if name == "sym" else "none",
+        "settings": {"strength": 3},
+        "size": [48, 64, 48],
+        "versions": {name: "1.0"},
+        "data": {"dataset": "hippocampus", "fingerprint": "f00d", "split": "val"},
+        "metric_definitions": 1,
+        "threads": 1,
+        "cpu": "a processor",
+        "commands": [f"python -m experiments.peers {name}"],
+        **about,
+    }
+    folder.mkdir(exist_ok=True)
+    record = Record(folder / f"{name}.json", document, dict.fromkeys(pairs, (1.0, 2.0)), [*found])
+    record.write()
+    return folder

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from experiments.peers.record import Record
-from hipreg.data import CasePair
-from hipreg.evaluation import LabelMetrics
 from pages.look import LIGHT
 from results import figures
 from results.drawing.front import front
 from results.peers import all_grids, beside, load_peers, main
-from tests.results.helpers import MANY, rows, study, table_of, varied
-
-
-def write_peer(folder: Path, name: str, found: Sequence[LabelMetrics], **about: object) -> Path:
-    """A record as experiments.peers leaves it, a second a pair, two of processor time."""
-    pairs = {CasePair(row.fixed, row.moving) for row in found}
-    document = {
-        "format": 1,
-        "method": name,
-        "title": name.capitalize(),
-        "kind": "model" if name == "sym" else "peer",
-        "labels": "training" if name == "sym" else "none",
-        "settings": {"strength": 3},
-        "size": [48, 64, 48],
-        "versions": {name: "1.0"},
-        "data": {"dataset": "hippocampus", "fingerprint": "f00d", "split": "val"},
-        "metric_definitions": 1,
-        "threads": 1,
-        "cpu": "a processor",
-        "commands": [f"python -m experiments.peers {name}"],
-        **about,
-    }
-    folder.mkdir(exist_ok=True)
-    record = Record(folder / f"{name}.json", document, dict.fromkeys(pairs, (1.0, 2.0)), [*found])
-    record.write()
-    return folder
+from tests.results.helpers import MANY, rows, study, table_of, varied, write_peer
 
 
 @pytest.fixture
