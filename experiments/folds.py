@@ -64,7 +64,7 @@ def divided(splits: Splits, config: Mapping[str, Any]) -> tuple[list[int], list[
 
 def fold_words(config: Mapping[str, Any]) -> list[str]:
     """What a configuration's fold adds to the name of its runs."""
-    return [] if config["fold"] is None else [f"fold {config['fold']} of {config['folds']}"]
+    return [] if config.get("fold") is None else [f"fold {config['fold']} of {config['folds']}"]
 
 
 def provenance_of_fold(config: Mapping[str, Any], apart: Sequence[int]) -> dict[str, Any]:

@@ -42,6 +42,9 @@ KINDS: Mapping[str, Kind] = {
 }
 """Every kind by the name that it has in files. To add one, add it here."""
 
+BEFORE: Mapping[str, Mapping[str, Any]] = {"velocity": {"antisymmetric": True}}
+"""Entries that files from before them lack, and what networks then were."""
+
 UNSAID = "vnet"
 """What files are of that name no kind: those from before there were several."""
 
@@ -98,6 +101,7 @@ def from_plain(values: Mapping[str, Any]) -> Described:
         )
     description = KINDS[name].architecture
     known = {item.name for item in fields(description)}
+    entries = {**BEFORE.get(name, {}), **entries}
     if set(entries) != known:
         raise ValueError(
             f"its architecture has the entries {sorted(entries)}, expected {sorted(known)}"

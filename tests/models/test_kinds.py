@@ -25,6 +25,7 @@ from hipreg.models import (
     save_checkpoint,
 )
 from hipreg.models.kinds import from_plain, to_plain
+from hipreg.models.velocity_net import VelocityArchitecture
 from tests.helpers import TINY
 
 
@@ -79,3 +80,9 @@ def test_a_network_that_does_not_register_is_refused_where_one_must(tmp_path: Pa
 def test_what_describes_no_network_is_refused() -> None:
     with pytest.raises(ValueError, match="Layered describes no kind"):
         build_net(Layered())
+
+
+def test_a_velocity_network_from_before_it_could_be_another_is_antisymmetric() -> None:
+    plain = to_plain(VelocityArchitecture())
+    del plain["antisymmetric"]
+    assert from_plain(plain) == VelocityArchitecture(antisymmetric=True)
