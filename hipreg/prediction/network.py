@@ -11,6 +11,7 @@ from torch import Tensor
 from hipreg.models import FlowNet, Guidance, PairNet
 from hipreg.prediction.instance import optimise
 from hipreg.prediction.options import Refinement, changed
+from hipreg.prediction.unfolding import unfolded
 from hipreg.prediction.velocity import VelocityPairs, optimise_velocity
 from hipreg.spatial import VelocityIntegration, mean_of_directions
 from hipreg.types import Displacement, Image, Size
@@ -63,7 +64,7 @@ def _by_velocity(
             velocity = optimise_velocity(
                 velocity, pairs, steps=wanted.steps, goal=goal, lcc_window=lcc_window
             )
-        return transform(velocity)
+        return unfolded(velocity, transform)
 
 
 def _velocity(

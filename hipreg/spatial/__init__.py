@@ -3,6 +3,7 @@
 from hipreg.spatial.grid import identity_grid
 from hipreg.spatial.integrate import IDENTITY_GRADIENT, GradientIntegration, integrate_gradients
 from hipreg.spatial.inverse import compose, invert, mean_of_directions
+from hipreg.spatial.jacobian import jacobian_determinant
 from hipreg.spatial.velocity import VelocityIntegration, exponential, upsample
 from hipreg.spatial.warp import sample, sample_affine, warp, warp_held
 
@@ -15,6 +16,7 @@ __all__ = [
     "identity_grid",
     "integrate_gradients",
     "invert",
+    "jacobian_determinant",
     "mean_of_directions",
     "sample",
     "sample_affine",

@@ -1,0 +1,61 @@
+"""Displacements of velocities that fold nowhere.
+
+The flow of a smooth velocity never folds; where a velocity turns from one point of its grid to the
+next, the displacement that is interpolated between them may.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from hipreg.spatial import VelocityIntegration, jacobian_determinant
+from hipreg.types import Displacement
+
+LEAST = 0.02
+"""Volume that a voxel keeps at least: rounding to half precision makes no fold of it."""
+
+ROUNDS = 30
+"""At most so many smoothings; three or four are the rule where one is needed."""
+
+REACH = 2
+"""Points of the velocity's grid around a fold that are smoothed with it."""
+
+
+def unfolded(velocity: Float[Tensor, "B 3 d h w"], transform: VelocityIntegration) -> Displacement:
+    """The displacements of velocities, which are smoothed around folds until there are none.
+
+    What does not fold is returned as it is.
+
+    Args:
+        velocity: (B, 3, d, h, w) in voxels of the full grid.
+        transform: From velocities to displacements.
+
+    Returns:
+        (B, 3, D, H, W) in voxels.
+    """
+    displacement = transform(velocity)
+    velocity = velocity.clone()
+    rows = torch.arange(len(velocity), device=velocity.device)
+    for _ in range(ROUNDS):
+        folds = jacobian_determinant(displacement[rows]) < LEAST
+        folding = folds.flatten(1).any(1)
+        rows, folds = rows[folding], folds[folding]
+        if len(rows) == 0:
+            break
+        velocity[rows] = _smoothed(velocity[rows], folds)
+        displacement[rows] = transform(velocity[rows])
+    return displacement
+
+
+def _smoothed(
+    velocity: Float[Tensor, "B 3 d h w"], folds: Bool[Tensor, "B D-2 H-2 W-2"]
+) -> Float[Tensor, "B 3 d h w"]:
+    """The velocities with the mean of their neighbours near folds."""
+    at = F.pad(folds[:, None].to(velocity), (1, 1, 1, 1, 1, 1))
+    near = F.adaptive_max_pool3d(at, velocity.shape[2:])
+    near = F.max_pool3d(near, 2 * REACH + 1, stride=1, padding=REACH)
+    mean = F.avg_pool3d(velocity, 3, stride=1, padding=1, count_include_pad=False)
+    return velocity.lerp(mean, near)
