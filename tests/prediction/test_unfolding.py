@@ -13,7 +13,7 @@ FLOW = VelocityIntegration(SIZE)
 
 
 def turning(strength: float) -> Tensor:
-    """A velocity that turns from one axis to the next between neighbours, in a part of the grid."""
+    """A velocity that turns from one axis to another between neighbours, in a part of the grid."""
     velocity = torch.zeros(1, 3, 16, 16, 16)
     velocity[:, 0, 2:10, 4:12, 4:8] = strength
     velocity[:, 2, 4:12, 4:12, 8:12] = strength
