@@ -14,18 +14,16 @@ from torch.nn import functional as F
 from hipreg.spatial import VelocityIntegration, jacobian_determinant
 from hipreg.types import Displacement
 
-LEAST = 0.02
-"""Volume that a voxel keeps at least: rounding to half precision makes no fold of it."""
+LEAST = 0.01
+"""Volume that a voxel keeps at least: rounding makes no fold of it. Uncertain borders of labels
+are pressed to little more."""
 
 ROUNDS = 30
 """At most so many smoothings; three or four are the rule where one is needed."""
 
-REACH = 2
-"""Points of the velocity's grid around a fold that are smoothed with it."""
-
 
 def unfolded(velocity: Float[Tensor, "B 3 d h w"], transform: VelocityIntegration) -> Displacement:
-    """The displacements of velocities, which are smoothed around folds until there are none.
+    """The displacements of velocities, which are smoothed at folds until there are none.
 
     What does not fold is returned as it is.
 
@@ -53,9 +51,8 @@ def unfolded(velocity: Float[Tensor, "B 3 d h w"], transform: VelocityIntegratio
 def _smoothed(
     velocity: Float[Tensor, "B 3 d h w"], folds: Bool[Tensor, "B D-2 H-2 W-2"]
 ) -> Float[Tensor, "B 3 d h w"]:
-    """The velocities with the mean of their neighbours near folds."""
+    """The velocities, where they fold with the mean of their neighbours in their place."""
     at = F.pad(folds[:, None].to(velocity), (1, 1, 1, 1, 1, 1))
-    near = F.adaptive_max_pool3d(at, velocity.shape[2:])
-    near = F.max_pool3d(near, 2 * REACH + 1, stride=1, padding=REACH)
+    folding = F.adaptive_max_pool3d(at, velocity.shape[2:])
     mean = F.avg_pool3d(velocity, 3, stride=1, padding=1, count_include_pad=False)
-    return velocity.lerp(mean, near)
+    return velocity.lerp(mean, folding)
