@@ -19,7 +19,11 @@ LEAST = 0.01
 are pressed to little more."""
 
 ROUNDS = 30
-"""At most so many smoothings; three or four are the rule where one is needed."""
+"""At most so many smoothings."""
+
+PATIENCE = 5
+"""Smoothings at the folding points alone, then as many with those next to them, and so on: what is
+smoothed loses overlap, and few folds need more than their own points."""
 
 
 def unfolded(velocity: Float[Tensor, "B 3 d h w"], transform: VelocityIntegration) -> Displacement:
@@ -37,22 +41,23 @@ def unfolded(velocity: Float[Tensor, "B 3 d h w"], transform: VelocityIntegratio
     displacement = transform(velocity)
     velocity = velocity.clone()
     rows = torch.arange(len(velocity), device=velocity.device)
-    for _ in range(ROUNDS):
+    for done in range(ROUNDS):
         folds = jacobian_determinant(displacement[rows]) < LEAST
         folding = folds.flatten(1).any(1)
         rows, folds = rows[folding], folds[folding]
         if len(rows) == 0:
             break
-        velocity[rows] = _smoothed(velocity[rows], folds)
+        velocity[rows] = _smoothed(velocity[rows], folds, reach=done // PATIENCE)
         displacement[rows] = transform(velocity[rows])
     return displacement
 
 
 def _smoothed(
-    velocity: Float[Tensor, "B 3 d h w"], folds: Bool[Tensor, "B D-2 H-2 W-2"]
+    velocity: Float[Tensor, "B 3 d h w"], folds: Bool[Tensor, "B D-2 H-2 W-2"], *, reach: int
 ) -> Float[Tensor, "B 3 d h w"]:
-    """The velocities, where they fold with the mean of their neighbours in their place."""
+    """The velocities, up to some points from a fold with the mean of their neighbours instead."""
     at = F.pad(folds[:, None].to(velocity), (1, 1, 1, 1, 1, 1))
-    folding = F.adaptive_max_pool3d(at, velocity.shape[2:])
+    near = F.adaptive_max_pool3d(at, velocity.shape[2:])
+    near = F.max_pool3d(near, 2 * reach + 1, stride=1, padding=reach)
     mean = F.avg_pool3d(velocity, 3, stride=1, padding=1, count_include_pad=False)
-    return velocity.lerp(mean, folding)
+    return velocity.lerp(mean, near)
