@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from experiments.words import run_command
 from hipreg.data.synthetic import synthetic_pair
 from hipreg.evaluation import aggregate, read_rows
 from hipreg.files import filling
-from hipreg.models import load_checkpoint, load_model, models_dir, save_model
+from hipreg.models import FlowNet, Model, load_checkpoint, load_model, models_dir, save_model
 from hipreg.models.weights import DTYPES
+from hipreg.prediction import Refinement
 
 LICENCE = "Apache-2.0"
 DATA_LICENCES = {
@@ -80,6 +82,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def whole_goal(model: Model) -> dict[str, float | bool]:
+    """What a model's steps minimise, its usual values too: they may be others in time."""
+    if not (model.instance_steps and isinstance(model.net, FlowNet)):
+        return {}
+    return asdict(Refinement.of(model).goal_for(model.net))
+
+
 def facts_of(trained: TrainedModel, run: Path) -> dict[str, Any]:
     """What a card says of a run.
 
@@ -104,7 +113,7 @@ def facts_of(trained: TrainedModel, run: Path) -> dict[str, Any]:
         "symmetric": model.symmetric,
         "lcc_window": model.lcc_window,
         "instance_steps": model.instance_steps,
-        "instance_goal": dict(model.instance_goal),
+        "instance_goal": whole_goal(model),
         "labels": {str(label): name for label, name in described.labels.items()},
         "data": {
             "title": described.title,

@@ -39,10 +39,8 @@ from experiments.prediction import add_refinement, cohort_of, pairs_of, refineme
 from experiments.run_folder import runs_root
 from experiments.smoothness.record import FACTOR, MODEL, USUAL, WEIGHTS, refuse_mixture
 from experiments.trained import TrainedModel, trained_model
-from hipreg.models import FlowNet, GuidedNet, Model
+from hipreg.models import FlowNet, Model
 from hipreg.prediction import Refinement
-from hipreg.prediction.options import changed
-from hipreg.prediction.velocity import usual_goal
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "results" / "smoothness.py"
@@ -134,7 +132,7 @@ def smoothness_of(model: Model, wanted: Refinement, source: str) -> Mapping[str,
             f"--model {source}: nothing is optimised in 0 steps, so that no weight matters; say "
             "how many, as in --steps 40"
         )
-    goal = changed(usual_goal(isinstance(model.net, GuidedNet)), wanted.goal)
+    goal = wanted.goal_for(model.net)
     weights = {name: float(getattr(goal, name)) for name in WEIGHTS}
     if not any(weights.values()):
         raise PlainError(

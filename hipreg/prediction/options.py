@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from hipreg.models import Model
-from hipreg.prediction.velocity import LABELS, VelocityGoal
+from hipreg.models import FlowNet, GuidedNet, Model
+from hipreg.prediction.velocity import LABELS, VelocityGoal, usual_goal
 
 AXES = (0, 1, 2)
 
@@ -58,6 +58,10 @@ class Refinement:
         if unknown := sorted(set(self.goal) - set(known)):
             raise ValueError(f"a goal has no {', '.join(unknown)}; it has {', '.join(known)}")
         changed(LABELS, self.goal)  # refuses impossible values
+
+    def goal_for(self, net: FlowNet) -> VelocityGoal:
+        """What the steps of a network minimise, the usual values among it."""
+        return changed(usual_goal(isinstance(net, GuidedNet)), self.goal)
 
     @staticmethod
     def of(model: Model, *, steps: int | None = None) -> Refinement:
