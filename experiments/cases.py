@@ -80,7 +80,7 @@ def load_cases(config: Mapping[str, Any], device: torch.device) -> Cases:
     if apart:
         pairs[FOLD] = fold_pairs(description, apart)
     else:
-        names = ("val",) if config["merge_selection"] else ("selection", "val")
+        names = ("val",) if config.get("merge_selection") else ("selection", "val")
         pairs |= {name: pairs_for(description, name) for name in names}
     for name, some in pairs.items():
         check_pairs(some, cohort.cases, f"the {name} pairs of {description.title}")

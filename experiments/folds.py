@@ -55,10 +55,12 @@ def divided(splits: Splits, config: Mapping[str, Any]) -> tuple[list[int], list[
     Raises:
         ValueError: As :func:`left_out`.
     """
-    some_choose = config["fold"] is None and not config["merge_selection"]
+    # Recorded configurations may be from before these entries.
+    fold = config.get("fold")
+    some_choose = fold is None and not config.get("merge_selection")
     whole = splits.fit if some_choose else splits.train
     usable = whole[: config["max_cases"]]
-    apart = left_out(usable, fold=config["fold"], folds=config["folds"])
+    apart = left_out(usable, fold=fold, folds=config.get("folds", 0))
     return [case for case in usable if case not in set(apart)], apart
 
 

@@ -57,7 +57,7 @@ def load_cases(config: Mapping[str, Any], device: torch.device) -> SegmentationC
     if apart:
         held[FOLD] = apart
     else:
-        if not config["merge_selection"]:
+        if not config.get("merge_selection"):
             held["selection"] = list(splits.selection)
         held["val"] = list(splits.val)
     return SegmentationCases(
