@@ -23,7 +23,7 @@ train: $(VENV)/.for-use  ## train the quick profile and print the ablation table
 	$(RUN) experiments/train.py with $(WITH)
 	$(RUN) results/ablation.py
 
-best: $(VENV)/.for-use  ## train the most accurate recipe: 21 minutes on two cores
+best: $(VENV)/.for-use  ## train the most accurate recipe: under an hour on two cores
 	$(RUN) experiments/segment.py with best
 	$(RUN) experiments/train.py with best
 	$(RUN) results/ablation.py
