@@ -52,10 +52,9 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--goal",
-        type=goal_entry,
-        nargs="+",
-        default=(),
-        metavar="KEY=VALUE",
+        type=goal_entries,
+        default={},
+        metavar="KEY=VALUE[,KEY=VALUE]",
         help="what the steps of a velocity network minimise, where it is not the usual: "
         f"{', '.join(item.name for item in fields(VelocityGoal))}",
     )
@@ -63,22 +62,26 @@ def add_refinement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
 
 
-def goal_entry(text: str) -> tuple[str, float | bool]:
-    """``KEY=VALUE`` of a command line.
+def goal_entries(text: str) -> dict[str, float | bool]:
+    """``KEY=VALUE``, or several with commas between them, of a command line.
 
     Raises:
-        argparse.ArgumentTypeError: It is none, or the value is no number, True or False.
+        argparse.ArgumentTypeError: One is none, or its value is no number, True or False.
     """
-    key, sign, value = text.partition("=")
-    try:
-        found = ast.literal_eval(value.strip()) if sign else None
-    except (ValueError, SyntaxError):
-        found = None
-    if not isinstance(found, int | float):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected KEY=VALUE with a number, True or False, as in diffusion=0.5"
-        )
-    return key.strip(), found
+    entries = {}
+    for word in text.split(","):
+        key, sign, value = word.partition("=")
+        try:
+            found = ast.literal_eval(value.strip()) if sign else None
+        except (ValueError, SyntaxError):
+            found = None
+        if not isinstance(found, int | float):
+            raise argparse.ArgumentTypeError(
+                f"{word!r}: expected KEY=VALUE with a number, True or False, as in "
+                "diffusion=0.5,both_directions=True"
+            )
+        entries[key.strip()] = found
+    return entries
 
 
 def refinement(options: argparse.Namespace, model: Model) -> Refinement:
@@ -97,7 +100,7 @@ def refinement(options: argparse.Namespace, model: Model) -> Refinement:
         own,
         both_directions=options.both_directions,
         flips=tuple(options.flips),
-        goal={**own.goal, **dict(options.goal)},
+        goal={**own.goal, **options.goal},
     )
 
 

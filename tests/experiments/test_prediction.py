@@ -39,7 +39,7 @@ def options(*words: str) -> argparse.Namespace:
 
 
 def test_goal_of_a_command_line_comes_before_that_of_the_model() -> None:
-    wanted = refinement(options("--goal", "diffusion=4", "both_directions=True"), flow())
+    wanted = refinement(options("--goal", "diffusion=4,both_directions=True"), flow())
     assert wanted.goal == {"diffusion": 4, "lcc": 3.0, "both_directions": True}
     assert wanted.steps == 7
     assert refinement(options("--steps", "2"), flow()).steps == 2
@@ -48,7 +48,7 @@ def test_goal_of_a_command_line_comes_before_that_of_the_model() -> None:
 def test_goals_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="has no stiffness"):
         refinement(options("--goal", "stiffness=1"), flow())
-    for word in ("dice", "dice=much", "dice=[1]"):
+    for word in ("dice", "dice=much", "dice=[1]", "dice=1,", "dice=1 lcc=1"):
         with pytest.raises(argparse.ArgumentError, match="expected KEY=VALUE"):
             options("--goal", word)
     with pytest.raises(ValueError, match="flow predicts none"):
