@@ -28,6 +28,7 @@ from hipreg.models import (
 )
 from hipreg.models.checkpoint import Checkpoint
 from hipreg.prediction import Refinement
+from hipreg.prediction.velocity import LABELS
 from tests.helpers import TINY, generator
 
 VELOCITY = VelocityArchitecture(
@@ -95,8 +96,13 @@ def test_each_factor_is_a_record_with_its_weights(done: Path) -> None:
         "smoothness-1.json",
     ]
     low, usual = (about(done / f"smoothness-{factor}.json") for factor in ("0.001", "1"))
-    assert usual["settings"]["goal"] == {"diffusion": 0.3, "divergence": 1.0}
-    assert low["settings"]["goal"] == pytest.approx({"diffusion": 3e-4, "divergence": 1e-3})
+    assert usual["settings"]["goal"] == {
+        "diffusion": LABELS.diffusion,
+        "divergence": LABELS.divergence,
+    }
+    assert low["settings"]["goal"] == pytest.approx(
+        {"diffusion": 1e-3 * LABELS.diffusion, "divergence": 1e-3 * LABELS.divergence}
+    )
     assert low["settings"]["steps"] == usual["settings"]["steps"] == 4
     assert (low["kind"], low["settings"]["model"]) == ("model", "guided")
     assert low["commands"] == [
@@ -144,7 +150,10 @@ def test_heavier_weights_are_smoother_and_a_further_factor_joins_the_others(
     [
         (["--factors", "1", "--steps", "7"], "settings.steps 4 there, 7 asked for"),
         (["--factors", "5", "--steps", "7"], "settings.steps 4 there, 7 asked for"),
-        (["--factors", "5", "--goal", "diffusion=2"], "settings.usual_weights.diffusion 0.3"),
+        (
+            ["--factors", "5", "--goal", "diffusion=2"],
+            f"settings.usual_weights.diffusion {LABELS.diffusion}",
+        ),
         (["--factors", "5", "--split", "selection"], "data.split 'val' there, 'selection'"),
     ],
 )
