@@ -40,6 +40,9 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and reports fro
 	$(RUN) results/ablation.py --runs results/records/study_loss_weights/retrained --format md \
 		--out results/records/study_loss_weights/retrained \
 		--reference "quick, width 2, published weights"
+	$(RUN) results/ablation.py --runs results/records/study_recipe/retrained --format md \
+		--out results/records/study_recipe/retrained \
+		--reference "quick, width 2, published recipe"
 	$(RUN) results/ablation.py --runs results/records/crop --format md --out results/records/crop \
 		--reference "quick, width 2, 8 epochs, crop None"
 	$(RUN) results/ablation.py --runs results/records --out results/made

@@ -59,6 +59,7 @@ def test_outcomes_of_studies_are_those_of_their_journals(folder: Path, tmp_path:
     ("place", "reference"),
     [
         ("study_loss_weights/retrained", "quick, width 2, published weights"),
+        ("study_recipe/retrained", "quick, width 2, published recipe"),
         ("crop", "quick, width 2, 8 epochs, crop None"),
     ],
 )
