@@ -45,6 +45,7 @@ results: $(VENV)/.for-use  ## make the committed tables, figures and reports fro
 		--reference "quick, width 2, published recipe"
 	$(RUN) results/ablation.py --runs results/records/crop --format md --out results/records/crop \
 		--reference "quick, width 2, 8 epochs, crop None"
+	$(RUN) results/cross_validation.py results/records/cross_validation
 	$(RUN) results/ablation.py --runs results/records --out results/made
 	$(RUN) results/figures.py --runs results/records --out results/made/figures --peers results/peers \
 		$(if $(wildcard results/smoothness/*.json),--smoothness results/smoothness)
